@@ -1,0 +1,94 @@
+"""The errors of ncz. Every one says what is wrong and what to do about it.
+
+All of them are :class:`NczError`, so one ``except`` catches the family, and a
+programming error (``TypeError``, ``ValueError`` for bad arguments) stays outside.
+"""
+
+from __future__ import annotations
+
+
+class NczError(Exception):
+    """Base of everything that ncz raises about data, files and machines."""
+
+
+class FormatError(NczError):
+    """The data is not an .ncz file, or breaks the format where no block can be named."""
+
+
+class UnsupportedError(FormatError):
+    """A well-formed file that needs a newer ncz, or a coder this build does not know."""
+
+
+class TruncatedError(FormatError):
+    """The data ends before the member's tail."""
+
+
+class CorruptBlock(FormatError):
+    """One block is damaged; the others may be whole.
+
+    Attributes:
+        index: number of the block in the file, from 0.
+        offset: offset of the block's section in the file, in bytes.
+        raw_start: offset in the content of the block's first byte, or None if unknown.
+        raw_end: offset in the content just past its last byte, or None if unknown.
+        reason: what does not hold, in a few words.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        offset: int,
+        raw_start: int | None,
+        raw_end: int | None,
+        reason: str,
+    ) -> None:
+        self.index = index
+        self.offset = offset
+        self.raw_start = raw_start
+        self.raw_end = raw_end
+        self.reason = reason
+        where = (
+            f"content bytes {raw_start} to {raw_end}"
+            if raw_start is not None and raw_end is not None
+            else "content range unknown"
+        )
+        super().__init__(f"block {index} at offset {offset} is damaged ({where}): {reason}")
+
+
+class ModelMissing(NczError):
+    """The file needs a model that this machine does not have.
+
+    Attributes:
+        digest: SHA-256 of the model, in hex.
+        name: the name the file gives it.
+    """
+
+    def __init__(self, digest: str, name: str) -> None:
+        self.digest = digest
+        self.name = name
+        super().__init__(f"this file needs the model {name!r} with SHA-256 {digest}")
+
+
+class MemoryLimitError(NczError):
+    """The work would need more memory than the limit allows.
+
+    Attributes:
+        needed: bytes the work needs.
+        limit: bytes allowed.
+    """
+
+    def __init__(self, needed: int, limit: int) -> None:
+        self.needed = needed
+        self.limit = limit
+        super().__init__(
+            f"needs {-(-needed // 2**20)} MiB of memory and the limit is {limit // 2**20} MiB; "
+            "raise the limit or use fewer threads"
+        )
+
+
+class MissingExtra(NczError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, extra: str, what: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} needs an optional package: pip install 'ncz[{extra}]'")
