@@ -14,15 +14,11 @@ from typing import Any
 
 import numba
 
+from ncz.codec.notice import say, set_notice
+
+__all__ = ["compiling", "inline", "jit", "set_notice"]
+
 _NOTICE_AFTER_S = 1.0  # loading from the cache is faster than this; compiling never is
-
-_notice: Callable[[str], None] | None = None
-
-
-def set_notice(notice: Callable[[str], None] | None) -> None:
-    """Have `notice` called with one sentence when work has to wait for the compiler."""
-    global _notice
-    _notice = notice
 
 
 @contextmanager
@@ -38,8 +34,7 @@ def compiling(what: str) -> Iterator[None]:
 
 
 def _say(what: str) -> None:
-    if _notice is not None:
-        _notice(f"compiling {what} for this machine, once; later runs start at once")
+    say(f"compiling {what} for this machine, once; later runs start at once")
 
 
 def jit(function: Callable[..., Any]) -> Any:
