@@ -1,0 +1,80 @@
+"""ncz: a neural codec. Any file in, a smaller file out, and the same bytes back on any machine.
+
+Shaped like :mod:`lzma` and :mod:`zstandard`::
+
+    import ncz
+
+    coded = ncz.compress(b"some bytes " * 1000)
+    assert ncz.decompress(coded) == b"some bytes " * 1000
+
+    with ncz.open("notes.txt.ncz", "wt") as file:
+        file.write("any text")
+
+Importing ncz is cheap; what computes is imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ncz.codec.errors import (
+    CorruptBlock,
+    FormatError,
+    MemoryLimitError,
+    MissingExtra,
+    ModelMissing,
+    NczError,
+    TruncatedError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from ncz.formats.decode import Decompressor
+    from ncz.formats.encode import Compressor
+    from ncz.formats.file import open
+    from ncz.formats.info import FileInfo, info
+    from ncz.formats.oneshot import compress, decompress
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Compressor",
+    "CorruptBlock",
+    "Decompressor",
+    "FileInfo",
+    "FormatError",
+    "MemoryLimitError",
+    "MissingExtra",
+    "ModelMissing",
+    "NczError",
+    "TruncatedError",
+    "UnsupportedError",
+    "__version__",
+    "compress",
+    "decompress",
+    "info",
+    "open",
+]
+
+_HOME = {
+    "Compressor": "ncz.formats.encode",
+    "Decompressor": "ncz.formats.decode",
+    "FileInfo": "ncz.formats.info",
+    "compress": "ncz.formats.oneshot",
+    "decompress": "ncz.formats.oneshot",
+    "info": "ncz.formats.info",
+    "open": "ncz.formats.file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ncz' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

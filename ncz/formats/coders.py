@@ -1,0 +1,57 @@
+"""From the coder id in a file's header to the coder: the one place where ids are known.
+
+Coders are imported when they are asked for, so a file without context mixing decodes without numba.
+"""
+
+from __future__ import annotations
+
+from ncz.codec.coder import Coder, CoderSpec
+from ncz.codec.errors import UnsupportedError
+
+STORE, ZSTD, CONTEXTMIX = 0, 1, 2
+
+
+def from_spec(spec: CoderSpec) -> Coder:
+    """The coder that decodes what `spec` says.
+
+    Raises:
+        UnsupportedError: this build does not know the coder, or not these parameters of it.
+    """
+    if spec.id == STORE:
+        if spec.params:
+            raise UnsupportedError("this file's store coder has parameters; install a newer ncz")
+        return store()
+    if spec.id == ZSTD:
+        from ncz.codec import zstd
+
+        return zstd.from_params(spec.params)
+    if spec.id == CONTEXTMIX:
+        from ncz.models import contextmix
+
+        return contextmix.from_params(spec.params)
+    raise UnsupportedError(
+        f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
+    )
+
+
+def store() -> Coder:
+    """The coder that copies."""
+    from ncz.codec.store import Store
+
+    return Store()
+
+
+def zstd(level: int) -> Coder:
+    """Zstandard at one of its own levels, 1 to 22."""
+    from ncz.codec.zstd import Zstd
+
+    return Zstd(level)
+
+
+def contextmix(level: int) -> Coder:
+    """Context mixing at an ncz level, 2 to 6."""
+    from ncz.models import contextmix
+
+    if not hasattr(contextmix, "coder"):
+        return zstd(19)
+    return contextmix.coder(level)

@@ -1,0 +1,294 @@
+"""From the bytes of an .ncz file to its content, in order, holding only blocks in flight.
+
+Nothing of a block is handed on before its raw check holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ncz.codec import checks
+from ncz.codec.coder import Coder
+from ncz.codec.errors import CorruptBlock, FormatError, NczError
+from ncz.codec.pipeline import Pipeline
+from ncz.formats import coders, parse
+from ncz.formats.encode import Bytes
+from ncz.formats.header import Header
+from ncz.formats.options import DecompressOptions, fit_threads
+from ncz.formats.parse import Block, Lost, MemberEnd, MemberStart, Need, Trailing
+from ncz.formats.window import Window
+
+_ZEROS = bytes(1 << 20)
+
+
+class Decompressor:
+    """Decompresses an .ncz file that comes in pieces.
+
+    A file may go on with another member where one ends, so :attr:`eof` is True after each, and
+    False again when more comes; data that is no member ends the file and is :attr:`unused_data`.
+
+    Args:
+        threads: blocks decoded side by side; 0 means one per available core.
+        memlimit: bytes of working memory.
+
+    >>> import ncz
+    >>> decompressor = Decompressor()
+    >>> decompressor.decompress(ncz.compress(b"content", level=1)), decompressor.eof
+    (b'content', True)
+    """
+
+    def __init__(self, *, threads: int = 1, memlimit: int | None = None) -> None:
+        self._decoder = Decoder(DecompressOptions(threads=threads, memlimit=memlimit))
+        self._held = bytearray()
+        self._failure: NczError | None = None
+
+    @property
+    def eof(self) -> bool:
+        """What was given so far is a whole file."""
+        return not self._held and self._decoder.complete
+
+    @property
+    def needs_input(self) -> bool:
+        """No content is to be had before more is given."""
+        return not self._held and self._decoder.hungry and not self.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """What follows the end of the file."""
+        return b"" if self._decoder.trailing is None else self._decoder.rest
+
+    def decompress(self, data: Bytes, max_length: int = -1) -> bytes:
+        """Take `data`; content that is ready by now, at most `max_length` bytes if not negative.
+
+        Raises:
+            NczError: the data is damaged, or needs what this machine lacks. What was decoded
+                before is returned first; the error comes with the next call.
+            EOFError: the file has ended, see :attr:`unused_data`.
+        """
+        if self._decoder.trailing is not None and data:
+            raise EOFError("the .ncz file has ended, and what follows is not part of it")
+        self._decoder.feed(data)
+        out = self._held
+        try:
+            while self._failure is None and (max_length < 0 or len(out) < max_length):
+                piece = self._decoder.next_piece()
+                if piece is None:
+                    break
+                out += piece
+        except NczError as error:
+            self._failure = error
+        if self._failure is not None and not out:
+            raise self._failure
+        size = len(out) if max_length < 0 else min(max_length, len(out))
+        taken = bytes(out[:size])
+        del out[:size]
+        return taken
+
+
+class Decoder:
+    """The engine behind everything that decompresses in sequence: a file in, content out."""
+
+    def __init__(self, options: DecompressOptions) -> None:
+        self.damage: list[FormatError] = []  # with keep_going, what was passed over
+        self.blocks = 0  # handed on, damaged ones included
+        self.raw_size = 0  # bytes of content handed on
+        self.wanted = 1  # bytes of the file that would help most
+        self.hungry = True  # nothing comes before more of the file is fed
+        self.trailing: int | None = None  # offset of what follows the file and is not part of it
+        self._options = options
+        self._window = Window()
+        self._steps = parse.events(self._window, options.keep_going)
+        self._pipeline: Pipeline[_Task, _Decoded] | None = None
+        self._pieces = self._run()
+        self._header: Header | None = None
+        self._coders: list[Coder] = []
+        self._check = checks.Running()
+        self._intact = True  # no damage in this member so far, so its content check must hold
+        self._in_member = True
+
+    @property
+    def complete(self) -> bool:
+        """What was fed so far is a whole file, and all of its content was handed on."""
+        return not self._in_member and (self.trailing is not None or not self._window.data)
+
+    @property
+    def rest(self) -> bytes:
+        """What was fed and not used."""
+        return bytes(self._window.data)
+
+    def feed(self, data: Bytes) -> None:
+        """Take what comes next in the file."""
+        self._window.feed(data)
+        if len(data):
+            self.hungry = False
+
+    def end(self) -> None:
+        """The file has no more."""
+        self._window.end()
+        self.hungry = False
+
+    def next_piece(self) -> bytes | None:
+        """Content that comes next, or None where more has to be fed or nothing is left.
+
+        Raises:
+            NczError: the first damage, after everything before it; with keep_going only where
+                nothing at all can be read. Also where this machine lacks what the file needs.
+        """
+        return next(self._pieces, None)
+
+    def refuse_trailing(self) -> None:
+        """Treat what follows the file as the damage it is, unless the caller has a use for it."""
+        if self.trailing is not None:
+            self._damaged(
+                FormatError(
+                    f"trailing garbage: the file ends at offset {self.trailing}, and what follows "
+                    "is not part of it; all content before is whole"
+                )
+            )
+
+    def close(self) -> None:
+        """Stop. Waits for nothing."""
+        if self._pipeline is not None:
+            self._pipeline.close()
+
+    def _run(self) -> Iterator[bytes | None]:
+        while True:
+            try:
+                event = next(self._steps)
+            except StopIteration:
+                break
+            except NczError:
+                yield from self._drain()
+                raise
+            if isinstance(event, Need):
+                while self._pipeline and self._pipeline.ready:
+                    yield from self._emit()
+                self.wanted = event.size
+                self.hungry = True
+                yield None
+            elif isinstance(event, Block):
+                yield from self._submit(event)
+            else:
+                yield from self._drain()
+                yield from self._handle(event)
+        self.close()
+
+    def _submit(self, block: Block) -> Iterator[bytes]:
+        assert self._pipeline is not None
+        limit = self._options.max_output
+        if limit is not None and block.raw_start + block.head.raw_size > limit:
+            yield from self._drain()
+            raise NczError(f"the content is larger than the limit of {limit} bytes")
+        if self._pipeline.full:
+            yield from self._emit()
+        self._pipeline.submit(_Task(self._coders[block.head.coder], block))
+
+    def _drain(self) -> Iterator[bytes]:
+        while self._pipeline and self._pipeline.pending:
+            yield from self._emit()
+
+    def _emit(self) -> Iterator[bytes]:
+        assert self._pipeline is not None
+        decoded = self._pipeline.take()
+        self.blocks += 1
+        if isinstance(decoded.raw, bytes):
+            self._check.update(decoded.raw)
+            self.raw_size += len(decoded.raw)
+            yield decoded.raw
+        else:
+            self._damaged(decoded.raw)
+            yield from self._zeros(decoded.block.head.raw_size)
+
+    def _handle(self, event: MemberStart | MemberEnd | Lost | Trailing) -> Iterator[bytes]:
+        if isinstance(event, MemberStart):
+            self._start(event.header)
+        elif isinstance(event, MemberEnd):
+            self._in_member = False
+            if self._intact and self._check.value != event.content_check:
+                self._damaged(
+                    FormatError(
+                        f"the content check at offset {event.offset} does not hold, "
+                        "although every block is whole"
+                    )
+                )
+        elif isinstance(event, Lost):
+            self._damaged(event.damage)
+            yield from self._zeros(event.raw_size)
+        else:
+            self.trailing = event.offset
+
+    def _start(self, header: Header) -> None:
+        self._check = checks.Running()
+        self._intact = self._in_member = True
+        if header == self._header:
+            return
+        self._header = header
+        self._coders = [coders.from_spec(spec) for spec in header.coders]
+        memory = max(coder.memory(header.block_size) for coder in self._coders)
+        options = self._options
+        threads = fit_threads(options.threads, memory, header.block_size, options.memlimit)
+        self.close()
+        self._pipeline = Pipeline(_decode, threads)
+
+    def _damaged(self, damage: FormatError) -> None:
+        if not self._options.keep_going:
+            raise damage
+        self.damage.append(damage)
+        self._intact = False
+
+    def _zeros(self, size: int) -> Iterator[bytes]:
+        limit = self._options.max_output
+        if limit is not None and self.raw_size + size > limit:
+            raise NczError(f"the content is larger than the limit of {limit} bytes")
+        self.raw_size += size
+        while size:
+            piece = _ZEROS[: min(size, len(_ZEROS))]
+            size -= len(piece)
+            yield piece
+
+
+def decode_block(coder: Coder, block: Block) -> bytes:
+    """The raw bytes of one block, all checks made.
+
+    Raises:
+        CorruptBlock: one of them does not hold, or the coder fails in any way.
+        NczError: the machine lacks what decoding needs.
+    """
+    head = block.head
+    if checks.x32(block.coded) != head.coded_check:
+        raise block.damage("its coded data does not match its check")
+    try:
+        raw = coder.decode(block.coded, head.raw_size)
+    except FormatError as error:
+        raise block.damage(f"its coded data cannot be decoded: {error}") from None
+    except NczError:
+        raise
+    except MemoryError:
+        raise NczError(
+            f"out of memory while decoding a block of {head.raw_size} bytes; use fewer threads"
+        ) from None
+    except Exception as error:
+        raise block.damage(f"its coder failed: {type(error).__name__}: {error}") from error
+    if len(raw) != head.raw_size or checks.x32(raw) != head.raw_check:
+        raise block.damage("what it decodes to does not match its check")
+    return raw
+
+
+@dataclass(frozen=True)
+class _Task:
+    coder: Coder
+    block: Block
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    block: Block
+    raw: bytes | CorruptBlock
+
+
+def _decode(task: _Task) -> _Decoded:
+    try:
+        return _Decoded(task.block, decode_block(task.coder, task.block))
+    except CorruptBlock as damage:
+        return _Decoded(task.block, damage)

@@ -1,0 +1,184 @@
+"""From content to the bytes of an .ncz file, block after block, holding only blocks in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ncz.codec import checks
+from ncz.codec.errors import NczError
+from ncz.codec.pipeline import Pipeline
+from ncz.formats import header, levels, sections
+from ncz.formats.levels import Plan
+from ncz.formats.options import CompressOptions, fit_threads
+
+Bytes = bytes | bytearray | memoryview
+
+_MEMBER_BLOCKS = 1 << 20  # then a new member begins, so that a tail's list stays below some 16 MB
+
+
+class Compressor:
+    """Compresses content that comes in pieces.
+
+    The output of all calls, joined, is an .ncz file. Where it is cut between calls depends on
+    timing; the bytes do not.
+
+    Args:
+        level: 1 (fast) to 9 (small).
+        threads: blocks coded side by side; 0 means one per available core.
+        block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
+
+    >>> compressor = Compressor(level=1)
+    >>> coded = compressor.compress(b"one ") + compressor.compress(b"two") + compressor.flush()
+    """
+
+    def __init__(self, level: int = 6, *, threads: int = 1, block_size: int | None = None) -> None:
+        options = CompressOptions(level=level, threads=threads, block_size=block_size)
+        self._encoder = Encoder.of(options)
+
+    def compress(self, data: Bytes) -> bytes:
+        """Take `data`; the coded bytes that are ready by now, often none.
+
+        Raises:
+            ValueError: :meth:`flush` was called before.
+        """
+        return b"".join(self._encoder.feed(data))
+
+    def flush(self) -> bytes:
+        """The remaining coded bytes. Ends the file and the use of this object.
+
+        Raises:
+            ValueError: it was called before.
+        """
+        return b"".join(self._encoder.finish())
+
+
+class Encoder:
+    """The engine behind everything that compresses: content in, pieces of a file out."""
+
+    def __init__(self, plan: Plan, threads: int = 1) -> None:
+        self.raw_size = 0  # bytes of content taken
+        self.blocks = 0  # blocks written
+        self._plan = plan
+        self._buffer = bytearray()
+        self._pipeline: Pipeline[bytes, _Coded] = Pipeline(lambda raw: _code(plan, raw), threads)
+        self._member: _Member | None = None
+        self._finished = False
+
+    @classmethod
+    def of(cls, options: CompressOptions) -> Encoder:
+        """The encoder that `options` ask for.
+
+        Raises:
+            MemoryLimitError: one thread alone exceeds the limit.
+        """
+        plan = levels.plan(options.level, options.block_size)
+        threads = fit_threads(options.threads, plan.memory, plan.block_size, options.memlimit)
+        return cls(plan, threads)
+
+    def feed(self, data: Bytes) -> Iterator[bytes]:
+        """Take content; yields what is ready of the file. Exhaust it before the next call."""
+        self._check_open()
+        view = memoryview(data).cast("B")
+        self.raw_size += len(view)
+        while len(view):
+            room = self._plan.block_size - len(self._buffer)
+            self._buffer += view[:room]
+            view = view[room:]
+            if len(self._buffer) == self._plan.block_size:
+                yield from self._submit()
+        while self._pipeline.ready:
+            yield from self._emit()
+
+    def finish(self) -> Iterator[bytes]:
+        """Yields the rest of the file."""
+        self._check_open()
+        self._finished = True
+        if self._buffer:
+            yield from self._submit()
+        while self._pipeline.pending:
+            yield from self._emit()
+        self._pipeline.close()
+        if self._member is None:
+            self._member = _Member(self._plan, 1)
+            yield self._member.head
+        yield self._member.tail()
+
+    def close(self) -> None:
+        """Stop without finishing the file. Waits for nothing."""
+        self._finished = True
+        self._pipeline.close()
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise ValueError("this compressor has already written the end of its file")
+
+    def _submit(self) -> Iterator[bytes]:
+        if self._pipeline.full:
+            yield from self._emit()
+        self._pipeline.submit(bytes(self._buffer))
+        self._buffer.clear()
+
+    def _emit(self) -> Iterator[bytes]:
+        block = self._pipeline.take()
+        if self._member is not None and self._member.blocks == _MEMBER_BLOCKS:
+            yield self._member.tail()
+            self._member = None
+        if self._member is None:
+            # No block is larger than the first, so a small file asks for little memory.
+            self._member = _Member(self._plan, len(block.raw))
+            yield self._member.head
+        yield self._member.block(block)
+        self.blocks += 1
+
+
+@dataclass(frozen=True)
+class _Coded:
+    raw: bytes
+    coder: int
+    coded: bytes
+    raw_check: int
+    coded_check: int
+
+
+def _code(plan: Plan, raw: bytes) -> _Coded:
+    try:
+        coder, coded = levels.encode(plan, raw)
+    except MemoryError:
+        raise NczError(
+            f"out of memory while coding a block of {len(raw)} bytes; "
+            "use fewer threads, a lower level or smaller blocks"
+        ) from None
+    return _Coded(raw, coder, coded, checks.x32(raw), checks.x32(coded))
+
+
+class _Member:
+    """The layout of one member as it grows."""
+
+    def __init__(self, plan: Plan, block_size: int) -> None:
+        specs = tuple(coder.spec for coder in plan.coders)
+        self.head = header.pack(header.Header(specs, block_size))
+        self.blocks = 0
+        self._offset = self._gap = len(self.head)
+        self._raw_size = 0
+        self._entries = bytearray()
+        self._content = checks.Running()
+
+    def block(self, block: _Coded) -> bytes:
+        size = len(block.raw)
+        head = sections.BlockHead(
+            block.coder, self._raw_size, size, len(block.coded), block.raw_check, block.coded_check
+        )
+        section = sections.pack_block(self._offset, head, block.coded)
+        self._entries += sections.pack_entry(sections.Entry(self._gap, len(section), 0, size))
+        self._content.update(block.raw)
+        self._offset += len(section)
+        self._raw_size += size
+        self._gap = 0
+        self.blocks += 1
+        return section
+
+    def tail(self) -> bytes:
+        entries = bytes(self._entries)
+        check = self._content.value
+        return sections.pack_tail(self._offset, entries, self.blocks, self._gap, check)

@@ -1,0 +1,63 @@
+"""Bytes in, bytes out."""
+
+from __future__ import annotations
+
+import io
+
+from ncz.formats.encode import Bytes, Encoder
+from ncz.formats.options import CompressOptions, DecompressOptions
+from ncz.formats.stream import decompress_stream
+
+
+def compress(
+    data: Bytes, level: int = 6, *, threads: int = 1, block_size: int | None = None
+) -> bytes:
+    """`data` as an .ncz file.
+
+    Args:
+        data: any bytes-like object.
+        level: 1 (fast) to 9 (small).
+        threads: blocks coded side by side; 0 means one per available core. Never changes the
+            output.
+        block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    >>> import ncz
+    >>> len(ncz.compress(bytes(100_000), level=1)) < 200
+    True
+    """
+    encoder = Encoder.of(CompressOptions(level=level, threads=threads, block_size=block_size))
+    try:
+        return b"".join([*encoder.feed(data), *encoder.finish()])
+    finally:
+        encoder.close()
+
+
+def decompress(
+    data: Bytes, *, threads: int = 1, memlimit: int | None = None, max_output: int | None = None
+) -> bytes:
+    """The content of the .ncz file `data`, which may have several members.
+
+    Args:
+        data: any bytes-like object.
+        threads: blocks decoded side by side; 0 means one per available core.
+        memlimit: bytes of working memory, beyond `data` and the result; None for no limit.
+        max_output: refuse content of more than this many bytes. Set it for data from strangers:
+            an .ncz file of a few kilobytes may hold gigabytes.
+
+    Raises:
+        FormatError: `data` is no .ncz file, is damaged, or goes on after its end. Its kinds are
+            UnsupportedError, TruncatedError and CorruptBlock.
+        MemoryLimitError: decoding needs more than `memlimit`.
+        NczError: the content is larger than `max_output`.
+
+    >>> import ncz
+    >>> ncz.decompress(ncz.compress(b"one") + ncz.compress(b" two"))
+    b'one two'
+    """
+    out = io.BytesIO()
+    options = DecompressOptions(threads=threads, memlimit=memlimit, max_output=max_output)
+    decompress_stream(io.BytesIO(data), out, options)
+    return out.getvalue()

@@ -1,0 +1,84 @@
+"""What a caller may choose, checked once, and how many threads the memory limit leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ncz.codec import pipeline
+from ncz.codec.errors import MemoryLimitError
+from ncz.formats.header import MAX_BLOCK_SIZE
+from ncz.formats.levels import DEFAULT, LEVELS
+
+MIN_BLOCK_SIZE = 1024  # bytes; below, checks and heads outweigh what they protect
+
+
+@dataclass(frozen=True)
+class CompressOptions:
+    """How to compress.
+
+    Attributes:
+        level: 1 (fast) to 9 (small).
+        threads: blocks coded side by side; 0 means one per available core. Never changes the
+            output.
+        block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose. Larger is
+            smaller in total; smaller gives finer random access and less lost to damage.
+        memlimit: bytes of working memory; fewer threads are used to keep it. None: no limit.
+    """
+
+    level: int = DEFAULT
+    threads: int = 1
+    block_size: int | None = None
+    memlimit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"levels are 1 to 9, not {self.level}")
+        _check_threads(self.threads)
+        if self.block_size is not None and not MIN_BLOCK_SIZE <= self.block_size <= MAX_BLOCK_SIZE:
+            raise ValueError(
+                f"block sizes are {MIN_BLOCK_SIZE} to {MAX_BLOCK_SIZE} bytes, not {self.block_size}"
+            )
+
+
+@dataclass(frozen=True)
+class DecompressOptions:
+    """How to decompress.
+
+    Attributes:
+        threads: blocks decoded side by side; 0 means one per available core.
+        memlimit: bytes of working memory; fewer threads are used to keep it. None: no limit
+            beyond what the file's header asks for, which is at most a block of 1 GiB.
+        keep_going: report damage and go on, instead of stopping at it.
+        max_output: refuse content of more than this many bytes. None: no limit.
+    """
+
+    threads: int = 1
+    memlimit: int | None = None
+    keep_going: bool = False
+    max_output: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_threads(self.threads)
+
+
+def fit_threads(threads: int, coder_memory: int, block_size: int, memlimit: int | None) -> int:
+    """The number of threads to use, at most `threads`, so that their work keeps `memlimit`.
+
+    Counts what a coder needs for each thread, and raw and coded bytes of each block in flight.
+
+    Raises:
+        MemoryLimitError: not even one thread keeps it.
+    """
+    wanted = threads or pipeline.cores()
+    if memlimit is None:
+        return wanted
+    for fewer in range(wanted, 0, -1):
+        needed = fewer * coder_memory + pipeline.in_flight(fewer) * 2 * block_size
+        if needed <= memlimit:
+            return fewer
+    raise MemoryLimitError(coder_memory + 2 * block_size, memlimit)
+
+
+def _check_threads(threads: int) -> None:
+    if threads < 0:
+        raise ValueError(f"the number of threads is 0 (one per core) or more, not {threads}")

@@ -1,0 +1,398 @@
+"""The structure of an .ncz file as a sequence of events, and the way back in after damage.
+
+The parser is a generator: it yields :class:`Need` where it wants more bytes in its window, so
+that one parser serves files, pipes and callers that push. It checks all framing and decodes
+nothing. It holds one block at most.
+
+After damage to framing it searches for the next head in the member that is whole. A head's check
+takes in its place, so data that looks like a head does not pass for one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ncz.codec import varint
+from ncz.codec.checks import Running, x32
+from ncz.codec.errors import CorruptBlock, FormatError, TruncatedError, UnsupportedError
+from ncz.formats import header as headers
+from ncz.formats import sections
+from ncz.formats.header import Header
+from ncz.formats.sections import BlockHead, BodyHead, Tail
+from ncz.formats.window import Window
+
+_STEP = 1 << 16  # bytes asked for where any number helps
+_CANDIDATE = re.compile(
+    rb"\x01\x00|\x02|\x01\Z", re.DOTALL
+)  # how a block of payload 0, or a tail, starts
+
+
+@dataclass(frozen=True)
+class Need:
+    """The window is short of `size` bytes, or of any."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class MemberStart:
+    """A header was read. `raw_start` is where in the content the member begins, in bytes."""
+
+    offset: int
+    header: Header
+    raw_start: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block whose framing holds; the coded data is not checked yet.
+
+    Attributes:
+        index: number in the file.
+        offset: of the section, in the file.
+        raw_start: of its first byte, in the content.
+        head: the section's head.
+        coded: the coded data.
+    """
+
+    index: int
+    offset: int
+    raw_start: int
+    head: BlockHead
+    coded: bytes
+
+    def damage(self, reason: str) -> CorruptBlock:
+        """The error that says this block is damaged."""
+        end = self.raw_start + self.head.raw_size
+        return CorruptBlock(self.index, self.offset, self.raw_start, end, reason)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Something is damaged and was passed over; `raw_size` bytes of content went with it."""
+
+    damage: FormatError
+    raw_size: int
+
+
+@dataclass(frozen=True)
+class MemberEnd:
+    """A tail was read; `content_check` is XXH64 of the member's content."""
+
+    offset: int
+    end: int
+    content_check: int
+
+
+@dataclass(frozen=True)
+class Trailing:
+    """What follows the tail, from `offset` on, is no member: the file ends here."""
+
+    offset: int
+
+
+Event = Need | MemberStart | Block | Lost | MemberEnd | Trailing
+R = TypeVar("R")
+Steps = Generator[Event, None, R]
+
+
+def events(window: Window, keep_going: bool = False) -> Steps[None]:
+    """Parse members until the window ends, or until what follows a tail is no member.
+
+    Raises:
+        CorruptBlock, FormatError, UnsupportedError, TruncatedError: at the first damage; with
+            `keep_going` only where nothing at all can be read.
+    """
+    place = _Place()
+    while True:
+        start = window.offset
+        try:
+            header = yield from _header(window)
+        except FormatError as error:
+            if not keep_going or start == 0:
+                raise
+            yield Lost(error, 0)
+            return
+        yield MemberStart(start, header, place.content)
+        if not (yield from _Member(window, start, header, place, keep_going).sections()):
+            return
+        while len(window.data) < len(headers.MAGIC) and not window.ended and _magic(window):
+            yield Need(len(headers.MAGIC) - len(window.data))
+        if window.data and not _magic(window):
+            yield Trailing(window.offset)
+        if not window.data or not _magic(window):
+            return
+
+
+def _header(window: Window) -> Steps[Header]:
+    while True:
+        try:
+            header, size = headers.parse(window.data)
+        except varint.Incomplete:
+            if window.ended:
+                if not window.data:
+                    raise FormatError("this is not an .ncz file: it is empty") from None
+                raise TruncatedError(
+                    f"the data ends at offset {window.offset + len(window.data)}, inside a header"
+                ) from None
+            yield Need(_STEP)
+        else:
+            break
+    if header.format != headers.BYTES:
+        raise UnsupportedError(
+            f"this file is of format {header.format}, which this ncz does not know; "
+            "install a newer ncz"
+        )
+    window.skip(size)
+    return header
+
+
+def _magic(window: Window) -> bool:
+    """The window goes on like another member, as far as can be seen."""
+    start = bytes(window.data[: len(headers.MAGIC)])
+    return headers.MAGIC.startswith(start)
+
+
+class _Place:
+    """How far the file has been read: what error messages count in."""
+
+    def __init__(self) -> None:
+        self.block = 0  # number of the next block in the file
+        self.content = 0  # bytes of content before the member
+
+
+class _Member:
+    """One member while it is parsed, from behind its header."""
+
+    def __init__(
+        self, window: Window, start: int, header: Header, place: _Place, keep_going: bool
+    ) -> None:
+        self.window = window
+        self.start = start
+        self.header = header
+        self.place = place
+        self.keep_going = keep_going
+        self.first_block = place.block
+        self.raw = 0  # bytes of the member's content so far
+        self.entries = bytearray()  # what the tail should say of the blocks so far
+        self.gap_from = start  # end of the last block
+        self.lost = False  # some section was not read, so `entries` lacks it
+
+    def sections(self) -> Steps[bool]:
+        """Parse up to the end of the tail. Whether anything can be read from there on."""
+        while True:
+            at = self.window.offset
+            try:
+                head, size = yield from self._head()
+            except varint.Incomplete:
+                yield from self._report(self._ending(at))
+                return False
+            except ValueError as error:
+                if (yield from self._tail_ends_here()):
+                    yield from self._report(self._bad_tail(at, str(error)))
+                    self.window.skip(len(self._expected_tail()))
+                    return self._finish(self.raw)
+                damage = self._corrupt(at, str(error), None)
+                if not self.keep_going:
+                    raise damage from None
+                if not (yield from self._search(at, str(error))):
+                    yield Lost(damage, 0)
+                    return False
+                continue
+            if isinstance(head, BlockHead):
+                whole = yield from self._block(at, head, size)
+            elif head.type == sections.TAIL:
+                return (yield from self._tail(at, head, size))
+            else:
+                whole = yield from self._pass(at, head, size)
+            if not whole:
+                return False
+
+    def _head(self) -> Steps[tuple[BlockHead | BodyHead, int]]:
+        while True:
+            try:
+                offset = self.window.offset - self.start
+                head, size = sections.parse_head(self.window.data, offset, self.header)
+            except varint.Incomplete:
+                if self.window.ended:
+                    raise
+                yield Need(sections.MAX_HEAD)
+                continue
+            if isinstance(head, BlockHead) and head.raw_start != self.raw:
+                raise ValueError(f"it continues from byte {head.raw_start}, not {self.raw}")
+            return head, size
+
+    def _block(self, at: int, head: BlockHead, size: int) -> Steps[bool]:
+        if not (yield from self._fill(size + head.coded_size)):
+            yield from self._report(self._ending(at))
+            return False
+        self.window.skip(size)
+        coded = self.window.take(head.coded_size)
+        section = sections.Entry(
+            at - self.gap_from, self.window.offset - at, head.payload, head.raw_size
+        )
+        self.entries += sections.pack_entry(section)
+        self.gap_from = self.window.offset
+        raw_start = self.place.content + self.raw
+        self.raw += head.raw_size
+        self.place.block += 1
+        yield Block(self.place.block - 1, at, raw_start, head, coded)
+        return True
+
+    def _pass(self, at: int, head: BodyHead, size: int) -> Steps[bool]:
+        self.window.skip(size)
+        check, left = Running(), head.size
+        while left:
+            if not (yield from self._fill(1)):
+                yield from self._report(self._ending(at))
+                return False
+            piece = self.window.take(min(left, len(self.window.data)))
+            check.update(piece)
+            left -= len(piece)
+        if check.value & 0xFFFFFFFF != head.check:
+            yield from self._report(
+                FormatError(
+                    f"the section of type {head.type} at offset {at} is damaged: "
+                    "its check does not hold; no content is lost"
+                )
+            )
+        return True
+
+    def _tail(self, at: int, head: BodyHead, size: int) -> Steps[bool]:
+        expected = self._expected_body()
+        if not self.lost and head.size != len(expected):
+            yield from self._report(self._bad_tail(at, "its list is not that of the blocks"))
+            return self._finish(self.raw)
+        whole = size + head.size
+        if not (yield from self._fill(whole + 4)):
+            yield from self._report(self._ending(at))
+            return False
+        self.window.skip(size)
+        body = self.window.take(head.size)
+        back = int.from_bytes(self.window.take(4), "little")
+        if x32(body) != head.check:
+            yield from self._report(self._bad_tail(at, "its check does not hold"))
+            return self._finish(self.raw)
+        raw_size = self.raw
+        if not self.lost:
+            if body[:-8] != expected[:-8]:
+                yield from self._report(self._bad_tail(at, "its list is not that of the blocks"))
+        else:
+            tail = self._peek_tail(at, body)
+            if tail is None or tail.raw_size != self.raw:
+                yield from self._report(self._bad_tail(at, "its list is not that of the blocks"))
+            else:
+                self.place.block = self.first_block + len(tail.entries)
+        if back != whole:
+            yield from self._report(self._bad_tail(at, "the size that ends it is wrong"))
+        yield MemberEnd(at, self.window.offset, int.from_bytes(body[-8:], "little"))
+        return self._finish(raw_size)
+
+    def _finish(self, raw_size: int) -> bool:
+        self.place.content += raw_size
+        return True
+
+    def _search(self, at: int, reason: str) -> Steps[bool]:
+        """Go to the next whole head in the member. Whether there is one."""
+        window = self.window
+        window.skip(1)
+        self.lost = True
+        while True:
+            candidate = _CANDIDATE.search(window.data)
+            window.skip(candidate.start() if candidate else len(window.data))
+            if len(window.data) < sections.MAX_HEAD and not window.ended:
+                yield Need(_STEP)
+                continue
+            if not candidate:
+                return False
+            try:
+                head, size = sections.parse_head(
+                    window.data, window.offset - self.start, self.header
+                )
+            except (varint.Incomplete, ValueError):
+                window.skip(1)
+                continue
+            missing: int | None = None
+            if isinstance(head, BlockHead):
+                missing = head.raw_start - self.raw
+            elif (yield from self._fill(size + head.size)):
+                tail = self._peek_tail(window.offset, bytes(window.data[size : size + head.size]))
+                missing = tail.raw_size - self.raw if tail else None
+            most = ((window.offset - at) // sections.MIN_BLOCK + 1) * self.header.block_size
+            if missing is not None and not 0 <= missing <= most:
+                window.skip(1)
+                continue
+            if missing == 0:
+                yield Lost(
+                    FormatError(
+                        f"the section at offset {at} is damaged: {reason}; no content is lost"
+                    ),
+                    0,
+                )
+            else:
+                yield Lost(self._corrupt(at, reason, missing), missing or 0)
+            self.raw += missing or 0
+            self.place.block += -(-(missing or 0) // self.header.block_size)
+            return True
+
+    def _peek_tail(self, at: int, body: bytes) -> Tail | None:
+        """The tail with this body at this place, if it is one."""
+        try:
+            tail = sections.parse_tail(body)
+        except ValueError:
+            return None
+        return tail if tail.offset == at - self.start else None
+
+    def _fill(self, size: int) -> Steps[bool]:
+        """Whether `size` bytes are in the window, after asking for them."""
+        while len(self.window.data) < size:
+            if self.window.ended:
+                return False
+            yield Need(size - len(self.window.data))
+        return True
+
+    def _report(self, damage: FormatError) -> Steps[None]:
+        if not self.keep_going:
+            raise damage from None
+        yield Lost(damage, 0)
+
+    def _corrupt(self, at: int, reason: str, missing: int | None) -> CorruptBlock:
+        start = self.place.content + self.raw
+        end = None if missing is None else start + missing
+        return CorruptBlock(self.place.block, at, start, end, reason)
+
+    def _ending(self, at: int) -> FormatError:
+        """The data ended in the section at `at`: cut off there, or is it a tail gone wrong?"""
+        end = self.window.offset + len(self.window.data)
+        if not self.lost and end - at == len(self._expected_tail()):
+            return self._bad_tail(at, "its head check does not hold")
+        return TruncatedError(
+            f"the data ends at offset {end}, before the end of the file it holds: "
+            f"content from byte {self.place.content + self.raw} on is missing"
+        )
+
+    def _bad_tail(self, at: int, reason: str) -> FormatError:
+        return FormatError(f"the tail at offset {at} is damaged: {reason}")
+
+    def _tail_ends_here(self) -> Steps[bool]:
+        """Whether the tail that is due would end at the end of the data, or at another magic."""
+        if self.lost:
+            return False
+        size = len(self._expected_tail())
+        yield from self._fill(size + len(headers.MAGIC))
+        after = bytes(self.window.data[size : size + len(headers.MAGIC)])
+        return len(self.window.data) >= size and after in (b"", headers.MAGIC)
+
+    def _expected_body(self) -> bytes:
+        """The body of the tail that is due here, with a content check of 0."""
+        count = varint.encode(self.place.block - self.first_block)
+        gap = varint.encode(self.window.offset - self.gap_from)
+        return count + self.entries + gap + bytes(8)
+
+    def _expected_tail(self) -> bytes:
+        """As long as the tail that is due here."""
+        body = self._expected_body()
+        return sections.pack_body(0, sections.TAIL, body) + bytes(4)

@@ -1,0 +1,152 @@
+"""Whole streams in and out: what the command line does, and what one-shot calls are made of.
+
+Neither stream has to be seekable. Memory is bounded by blocks in flight.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from ncz.codec.errors import FormatError, NczError
+from ncz.formats.decode import Decoder
+from ncz.formats.encode import Encoder
+from ncz.formats.options import CompressOptions, DecompressOptions
+
+_CHUNK = 1 << 20  # bytes read at a time
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stream is: bytes read, bytes written, blocks written."""
+
+    bytes_in: int
+    bytes_out: int
+    blocks_done: int
+
+
+@dataclass(frozen=True)
+class StreamStats:
+    """What came of a stream.
+
+    Attributes:
+        raw_size: bytes of content.
+        coded_size: bytes of the .ncz file.
+        blocks: number of blocks.
+        damage: with keep_going, everything that was passed over, in file order: mostly
+            :class:`CorruptBlock`, else what is damaged besides blocks.
+    """
+
+    raw_size: int
+    coded_size: int
+    blocks: int
+    damage: list[FormatError] = field(default_factory=list)
+
+
+Report = Callable[[Progress], None]
+
+
+def compress_stream(
+    src: BinaryIO,
+    dst: BinaryIO,
+    options: CompressOptions | None = None,
+    progress: Report | None = None,
+) -> StreamStats:
+    """Compress all of `src` into `dst`.
+
+    Raises:
+        MemoryLimitError: the limit is too low for one thread.
+        NczError: `src` is a regular file and changed meanwhile. `dst` then ends without a tail.
+        OSError: reading or writing failed.
+    """
+    encoder = Encoder.of(options or CompressOptions())
+    before = _fingerprint(src)
+    written = 0
+
+    def write(piece: bytes) -> None:
+        nonlocal written
+        _write(dst, piece)
+        written += len(piece)
+        if progress:
+            progress(Progress(encoder.raw_size, written, encoder.blocks))
+
+    try:
+        while chunk := src.read(_CHUNK):
+            for piece in encoder.feed(chunk):
+                write(piece)
+        if _fingerprint(src) != before:
+            name = getattr(src, "name", "the input")
+            raise NczError(
+                f"{name} changed while it was read; compress it again once it is at rest"
+            )
+        for piece in encoder.finish():
+            write(piece)
+    finally:
+        encoder.close()
+    return StreamStats(encoder.raw_size, written, encoder.blocks)
+
+
+def decompress_stream(
+    src: BinaryIO,
+    dst: BinaryIO | None,
+    options: DecompressOptions | None = None,
+    progress: Report | None = None,
+) -> StreamStats:
+    """Decompress all of `src` into `dst`, or check it only where `dst` is None.
+
+    Every byte written is correct: damage raises after what comes before it was written. With
+    ``options.keep_going`` damaged blocks are written as zero bytes, so that the rest keeps its
+    place, and everything that is damaged is listed in the result.
+
+    Raises:
+        FormatError: `src` is no .ncz file, is damaged outside of blocks, or goes on after its end.
+        UnsupportedError: it needs a newer ncz.
+        CorruptBlock: a block is damaged.
+        TruncatedError: `src` ends too early.
+        MemoryLimitError: the limit is too low for one thread.
+        NczError: the content is larger than ``options.max_output``.
+        OSError: reading or writing failed.
+    """
+    decoder = Decoder(options or DecompressOptions())
+    read = 0
+    try:
+        while True:
+            piece = decoder.next_piece()
+            if piece is not None:
+                if dst is not None:
+                    _write(dst, piece)
+                if progress:
+                    progress(Progress(read, decoder.raw_size, decoder.blocks))
+            elif decoder.trailing is not None:
+                decoder.refuse_trailing()
+                break
+            elif decoder.hungry:
+                chunk = src.read(_CHUNK)
+                read += len(chunk)
+                if chunk:
+                    decoder.feed(chunk)
+                else:
+                    decoder.end()
+            else:
+                break
+    finally:
+        decoder.close()
+    return StreamStats(decoder.raw_size, read, decoder.blocks, decoder.damage)
+
+
+def _write(dst: BinaryIO, piece: bytes) -> None:
+    view = memoryview(piece)
+    while len(view):  # a raw stream may take less than it is given
+        view = view[dst.write(view) :]
+
+
+def _fingerprint(src: BinaryIO) -> tuple[int, int] | None:
+    """Size and modification time of a regular file; None of anything else."""
+    try:
+        status = os.fstat(src.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
