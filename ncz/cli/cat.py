@@ -1,0 +1,89 @@
+"""``ncz cat``."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import click
+
+from ncz.cli import exits, options
+from ncz.cli.each import Record, each_file
+from ncz.cli.exits import Failure
+from ncz.cli.inputs import named_or_piped, refuse_typing
+from ncz.cli.quantities import extent as range_type
+from ncz.cli.reporting import Reporter, announce_waiting
+from ncz.cli.sources import open_source
+from ncz.cli.targets import stdout_is_terminal, stdout_target
+
+
+@click.command("cat")
+@options.files
+@click.option(
+    "--range",
+    "extent",
+    type=range_type,
+    metavar="A:B",
+    help="Only bytes A up to B of the content, decoding only the blocks they are in. Like a "
+    "slice in Python: either may be left out, negative ones count from the end, and A:+N is N "
+    "bytes from A. Units such as KiB and MiB are understood.",
+)
+@click.option("-f", "--force", is_flag=True, help="Write binary data to a terminal.")
+@options.threads
+@options.memlimit
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    extent: tuple[int, int | None] | None,
+    force: bool,
+    threads: int,
+    memlimit: int | None,
+    quiet: bool,
+) -> None:
+    """Write the content of files to standard output.
+
+    \b
+      ncz cat --range 1MiB:+64KiB log.ncz
+      ncz cat --range -1000: log.ncz
+    """
+    inputs = named_or_piped(files, "show")
+    refuse_typing(inputs)
+    reporter = Reporter(quiet=quiet, data_on_stdout=True)
+
+    def show(name: str, record: Record) -> int:
+        from ncz.formats.options import DecompressOptions
+        from ncz.formats.stream import decompress_stream, read_range
+
+        how = DecompressOptions(threads=threads, memlimit=memlimit)
+        with open_source(name) as source, stdout_target() as sink:
+            if stdout_is_terminal() and not force:
+                sink.refuse_binary()
+            if extent is None:
+                decompress_stream(source.file, sink.as_file(), how)
+            else:
+                start, end = _from_start(source.file, *extent)
+                read_range(source.file, start, end, sink.as_file(), how)
+        return exits.OK
+
+    announce_waiting(reporter)
+    ctx.exit(each_file(inputs, reporter, show))
+
+
+def _from_start(file: BinaryIO, start: int, end: int | None) -> tuple[int, int | None]:
+    """The range with both ends counted from the start of the content.
+
+    Raises:
+        Failure: `file` cannot be sought.
+    """
+    if not file.seekable():
+        raise Failure("--range needs a file that can be sought, not a pipe: save it first")
+    if start < 0 or (end is not None and end < 0):
+        import ncz
+
+        size = ncz.info(file).raw_size
+        start = max(0, size + start) if start < 0 else start
+        end = max(0, size + end) if end is not None and end < 0 else end
+    if end is not None and end < start:
+        end = start
+    return start, end

@@ -1,0 +1,80 @@
+"""``ncz decompress``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from ncz.cli import names, options
+from ncz.cli.inputs import named_or_piped, refuse_typing
+from ncz.cli.quantities import size_between
+from ncz.cli.reporting import Reporter, announce_waiting
+from ncz.cli.transfer import Destination, Direction, Transfer
+
+if TYPE_CHECKING:
+    from ncz.formats.stream import Progress, StreamStats
+
+
+@click.command("decompress")
+@options.files
+@options.output
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Past a damaged block, go on: save the others, put zero bytes in its place, name it, "
+    "and exit 3.",
+)
+@options.threads
+@options.memlimit
+@click.option(
+    "--max-output",
+    type=size_between(0),
+    metavar="SIZE",
+    help="Refuse to write more than this for one file.",
+)
+@options.reports
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    output: str | None,
+    stdout: bool,
+    force: bool,
+    remove: bool,
+    keep_going: bool,
+    threads: int,
+    memlimit: int | None,
+    max_output: int | None,
+    quiet: bool,
+    verbose: bool,
+    no_progress: bool,
+    records: bool,
+) -> None:
+    """Restore files.
+
+    Each FILE.ncz becomes FILE beside it, with the same time and mode; FILE.ncz is kept.
+    Without FILES, or with '-', standard input goes to standard output.
+    """
+    inputs = named_or_piped(files, "decompress")
+    refuse_typing(inputs)
+    destination = Destination(output, stdout, force, remove)
+    destination.check(inputs)
+    on_stdout = any(destination.is_stdout(name) for name in inputs)
+    reporter = Reporter(quiet, verbose, records, on_stdout)
+
+    def run(
+        src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
+    ) -> StreamStats:
+        from ncz.formats.options import DecompressOptions
+        from ncz.formats.stream import decompress_stream
+
+        how = DecompressOptions(
+            threads=threads, memlimit=memlimit, keep_going=keep_going, max_output=max_output
+        )
+        return decompress_stream(src, dst, how, progress)
+
+    announce_waiting(reporter)
+    direction = Direction(False, names.restored_name, run)
+    ctx.exit(Transfer(direction, destination, reporter, not no_progress).run(inputs))

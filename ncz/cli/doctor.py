@@ -1,0 +1,192 @@
+"""``ncz doctor``: what this installation is made of, and whether it computes what it must."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ncz.cli import exits
+from ncz.cli.reporting import Reporter, announce_waiting
+
+_REQUIRED = ("numpy", "numba", "zstandard", "xxhash", "safetensors", "click", "tqdm")
+_OPTIONAL = ("brotli", "pyppmd", "matplotlib", "torch")
+_SAMPLE_SIZE = 24_000  # bytes: seconds at the slowest level
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the self-test.
+
+    Attributes:
+        name: what was tried.
+        ok: whether it came out as it must.
+        detail: sizes and times, or what went wrong.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Show versions and devices, and run a self-test.
+
+    The self-test compresses and restores small data at every level, and damages a file to see
+    that it is noticed. The exit code is 1 if anything is not as it must be. Attach the output
+    to a report of a problem.
+    """
+    announce_waiting(Reporter())
+    versions, devices = _versions(), _devices()
+    if not as_json:
+        for title, facts in (("Versions", versions), ("Devices", devices)):
+            click.echo(f"{title}:")
+            for name, value in facts.items():
+                click.echo(f"  {name:<12} {value or 'not installed'}")
+        click.echo("Self-test:")
+    checks = []
+    for level in (1, 2, 3, 4, 5, 6):
+        checks.append(check_level(level))
+        if not as_json:
+            _show(checks[-1])
+    checks.append(check_damage())
+    healthy = all(check.ok for check in checks)
+    if as_json:
+        report = {
+            "ok": healthy,
+            "versions": versions,
+            "devices": devices,
+            "checks": [asdict(check) for check in checks],
+        }
+        click.echo(json.dumps(report))
+    else:
+        _show(checks[-1])
+        click.echo("All is well." if healthy else "Something is wrong: see the lines above.")
+    ctx.exit(exits.OK if healthy else exits.FAILED)
+
+
+def check_level(level: int) -> Check:
+    """Round trip at `level`, with one thread and with two, which must give the same bytes."""
+    name = f"level {level}"
+    started = time.monotonic()
+    try:
+        import ncz
+
+        raw = sample()
+        coded = ncz.compress(raw, level)
+        if ncz.compress(raw, level, threads=2) != coded:
+            return Check(name, False, "two threads give other bytes than one")
+        if ncz.decompress(coded) != raw:
+            return Check(name, False, "what comes back is not what went in")
+    except Exception as error:
+        return Check(name, False, exits.explain(error)[1])
+    seconds = time.monotonic() - started
+    return Check(name, True, f"{len(raw):,} -> {len(coded):,} bytes and back, {seconds:.1f} s")
+
+
+def check_damage() -> Check:
+    """A changed byte must be refused."""
+    name = "damage"
+    try:
+        import ncz
+        from ncz.codec.errors import FormatError
+
+        damaged = bytearray(ncz.compress(sample(), level=1))
+        damaged[len(damaged) // 2] ^= 1
+        try:
+            ncz.decompress(bytes(damaged))
+        except FormatError:
+            return Check(name, True, "noticed")
+    except Exception as error:
+        return Check(name, False, exits.explain(error)[1])
+    return Check(name, False, "a damaged file was decoded without a word")
+
+
+def sample() -> bytes:
+    """The same bytes everywhere: text, records and noise."""
+    words = b"any file goes in a smaller one comes out and the same bytes come back".split()
+    state = 1
+    text, noise = bytearray(), bytearray()
+    while len(text) < _SAMPLE_SIZE // 2:
+        state = (state * 1_103_515_245 + 12_345) % 2**31
+        text += words[(state >> 16) % len(words)] + b" "
+        noise.append(state >> 23)
+    records = b"".join(
+        number.to_bytes(4, "little") + (number * number).to_bytes(8, "little")
+        for number in range(_SAMPLE_SIZE // 4 // 12)
+    )
+    return bytes(text + records + noise[: _SAMPLE_SIZE // 4])
+
+
+def _versions() -> dict[str, str | None]:
+    import ncz
+
+    return {
+        "ncz": ncz.__version__,
+        "python": f"{platform.python_version()} ({platform.python_implementation()})",
+        **{package: _version(package) for package in (*_REQUIRED, *_OPTIONAL)},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _devices() -> dict[str, Any]:
+    from ncz.codec.pipeline import cores
+
+    facts: dict[str, Any] = {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": f"{cores()} of {os.cpu_count()} usable",
+    }
+    with_sysconf = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
+    if with_sysconf:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        facts["memory"] = f"{memory / 2**30:.1f} GiB"
+    facts["gpu"] = ", ".join(_gpus()) or "none"
+    return facts
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    """The NVIDIA devices that their driver's own tool lists; nothing is loaded to find out."""
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return listed.stdout.strip().splitlines() if listed.returncode == 0 else []
+
+
+def _show(check: Check) -> None:
+    click.echo(f"  {check.name:<12} {'ok    ' if check.ok else 'FAILED'} {check.detail}")

@@ -1,0 +1,102 @@
+"""``ncz man``: manual pages in the man(7) format, made from the commands' own help.
+
+One page for the whole and one for each subcommand, with nothing in them that depends on the
+day or the machine: the same version writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import click
+
+from ncz.cli import exits
+
+
+@click.command("man")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def command(directory: Path) -> None:
+    """Write the manual pages.
+
+    They go into DIRECTORY, which is made if needed: ncz.1 and one page for each subcommand.
+    To read them: man -M, or copy them to share/man/man1.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, page in pages().items():
+            (directory / name).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {directory}: {exits.plain(error)}") from error
+
+
+def pages() -> dict[str, str]:
+    """Text of every page by file name."""
+    from ncz.cli.main import cli
+
+    top = click.Context(cli, info_name="ncz")
+    names = cli.list_commands(top)
+    made = {"ncz.1": _page(cli, top, [f"ncz-{name}" for name in names])}
+    for name in names:
+        subcommand = cli.get_command(top, name)
+        assert subcommand is not None
+        context = click.Context(subcommand, info_name=name, parent=top)
+        made[f"ncz-{name}.1"] = _page(subcommand, context, ["ncz"])
+    return made
+
+
+def _page(command: click.Command, context: click.Context, see_also: list[str]) -> str:
+    import ncz
+
+    title = context.command_path.replace(" ", "-")
+    help_text = inspect.cleandoc(command.help or "")
+    first, _, rest = help_text.partition("\n\n")
+    usage = " ".join(command.collect_usage_pieces(context))
+    lines = [
+        f'.TH "{title.upper()}" 1 "" "ncz {ncz.__version__}" "User Commands"',
+        ".SH NAME",
+        f"{_escape(title)} \\- {_escape(' '.join(first.split()).rstrip('.'))}",
+        ".SH SYNOPSIS",
+        f"\\fB{_escape(context.command_path)}\\fR {_escape(usage)}",
+    ]
+    if rest.strip():
+        lines += [".SH DESCRIPTION", *_paragraphs(rest)]
+    records = [
+        record
+        for parameter in command.get_params(context)
+        if (record := parameter.get_help_record(context)) is not None
+    ]
+    if records:
+        lines.append(".SH OPTIONS")
+        for names, text in records:
+            lines += [".TP", f"\\fB{_escape(names)}\\fR", _escape(" ".join(text.split()))]
+    if isinstance(command, click.Group):
+        from ncz.cli.main import COMMANDS
+
+        lines.append(".SH COMMANDS")
+        for name, (_, line) in COMMANDS.items():
+            lines += [".TP", f"\\fBncz\\-{_escape(name)}\\fR(1)", _escape(line)]
+    lines.append(".SH EXIT STATUS")
+    for code, text in exits.TABLE:
+        lines += [".TP", f"\\fB{code}\\fR", _escape(text)]
+    lines += [".SH SEE ALSO", ", ".join(f"\\fB{_escape(name)}\\fR(1)" for name in see_also)]
+    return "\n".join(lines) + "\n"
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Paragraphs as click writes them: those that start with a \\b keep their lines."""
+    lines: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", text.strip()):
+        if paragraph.startswith("\b"):
+            kept = [_escape(line) for line in paragraph.splitlines()[1:]]
+            lines += [".PP", ".nf", *kept, ".fi"]
+        else:
+            lines += [".PP", _escape(" ".join(paragraph.split()))]
+    return lines
+
+
+def _escape(text: str) -> str:
+    """`text` with nothing in it that troff would take for a request."""
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text.startswith((".", "'")) else text

@@ -1,0 +1,69 @@
+"""A bar with speed and time left, on stderr, only where a person watches.
+
+Blocks finish seconds or minutes apart, so the bar is redrawn by a clock and not by the work:
+the time goes on and a finished block shows at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ncz.formats.stream import Progress
+
+_PERIOD_S = 0.2
+_SILENCE_S = 0.5  # shorter work shows no bar
+
+
+@contextmanager
+def bar(
+    label: str, total: int | None, *, shown: bool
+) -> Iterator[Callable[[Progress], None] | None]:
+    """What to hand the library as its progress callback while the block runs.
+
+    Args:
+        label: the name in front.
+        total: input bytes to come, None if unknown.
+        shown: false for no bar, and then the callback is None.
+    """
+    if not shown:
+        yield None
+        return
+    done = threading.Event()
+    latest = [0]
+
+    def report(progress: Progress) -> None:
+        latest[0] = progress.bytes_in
+
+    clock = threading.Thread(target=_draw, args=(label, total, latest, done), daemon=True)
+    clock.start()
+    try:
+        yield report
+    finally:
+        done.set()
+        clock.join()
+
+
+def _draw(label: str, total: int | None, latest: list[int], done: threading.Event) -> None:
+    if done.wait(_SILENCE_S):
+        return
+    from tqdm import tqdm
+
+    with tqdm(
+        desc=label,
+        total=total,
+        unit="B",
+        unit_scale=True,
+        file=sys.stderr,
+        leave=False,
+        dynamic_ncols=True,
+        miniters=0,
+    ) as shown:
+        shown.start_t -= _SILENCE_S
+        while not done.wait(_PERIOD_S):
+            shown.n = latest[0]
+            shown.refresh()

@@ -1,0 +1,72 @@
+"""``ncz test``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from ncz.cli import exits, options, quantities
+from ncz.cli.each import Record, each_file
+from ncz.cli.inputs import named_or_piped, refuse_typing
+from ncz.cli.progress import bar
+from ncz.cli.reporting import Reporter, announce_waiting, damage_record, label
+from ncz.cli.sources import open_source
+
+
+@click.command("test")
+@options.files
+@options.threads
+@options.memlimit
+@options.reports
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    threads: int,
+    memlimit: int | None,
+    quiet: bool,
+    verbose: bool,
+    no_progress: bool,
+    records: bool,
+) -> None:
+    """Check that files are whole.
+
+    Decodes everything and writes nothing. Each damaged block gets a line with its number, its
+    offset in the file and the range of the content that it held; the exit code is then 3.
+    """
+    inputs = named_or_piped(files, "test")
+    refuse_typing(inputs)
+    reporter = Reporter(quiet, verbose, records)
+
+    def check(name: str, record: Record) -> int:
+        from ncz.formats.options import DecompressOptions
+        from ncz.formats.stream import decompress_stream
+
+        how = DecompressOptions(threads=threads, memlimit=memlimit, keep_going=True)
+        started = time.monotonic()
+        with (
+            open_source(name) as source,
+            bar(label(name), source.size, shown=reporter.animated and not no_progress) as progress,
+        ):
+            stats = decompress_stream(source.file, None, how, progress)
+            source.check_unchanged()
+        seconds = time.monotonic() - started
+        record.update(
+            raw_size=stats.raw_size,
+            coded_size=stats.coded_size,
+            blocks=stats.blocks,
+            seconds=round(seconds, 3),
+            damage=[damage_record(damage) for damage in stats.damage],
+        )
+        for damage in stats.damage:
+            reporter.error(name, str(damage))
+        if stats.damage:
+            return exits.DAMAGED
+        blocks = "1 block" if stats.blocks == 1 else f"{stats.blocks} blocks"
+        pace = quantities.timing(stats.raw_size, seconds)
+        reporter.result(name, f"whole, {stats.raw_size:,} bytes in {blocks}, {pace}")
+        return exits.OK
+
+    announce_waiting(reporter)
+    ctx.exit(each_file(inputs, reporter, check))
