@@ -1,0 +1,55 @@
+# make demo and make test need python3 (3.10 or newer) and make, and set the rest up themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+READY  := $(VENV)/.ready
+
+# What `make results` measures: the folder `lossless` of NCZ_CORPORA, or what every machine has.
+RESULTS_OF ?= $(if $(NCZ_CORPORA),$(firstword $(subst :, ,$(NCZ_CORPORA)))/lossless,builtin)
+RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
+JOBS ?= 2
+
+.PHONY: help setup demo test check lint bench results clean
+
+help:
+	@echo 'make demo     see what ncz does, on files of this machine (a minute or two)'
+	@echo 'make test     lint and run all tests'
+	@echo 'make check    lint and run the fast tests'
+	@echo 'make bench    ncz beside its peers on files of this machine, into bench-out/builtin'
+	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
+	@echo 'make clean    remove what these made, the virtual environment included'
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("ncz needs Python 3.10 or newer; say which by: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) setuptools
+	$(PIP) --no-build-isolation -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python -m ncz.corpora.demo
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+check: lint
+	$(BIN)/python -m pytest -m 'not slow'
+
+bench: $(READY)
+	$(BIN)/ncz bench builtin --jobs $(JOBS) --out bench-out/builtin --resume
+
+results: $(READY)
+	$(BIN)/ncz bench '$(RESULTS_OF)' --peers $(RESULTS_PEERS) --jobs $(JOBS) --out bench-out/results --resume
+	$(BIN)/python -m ncz.corpora.publish bench-out/results
+
+clean:
+	rm -rf $(VENV) bench-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

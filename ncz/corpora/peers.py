@@ -1,0 +1,307 @@
+"""What ncz is measured beside: every codec under one shape, with its strongest usual settings.
+
+Two kinds. A *library* codec turns bytes into bytes inside the measuring process. A *program*
+reads and writes files and is used when it is on the ``PATH``. ncz itself is a library codec
+like the others, so that nothing is measured in another way.
+
+None of them is trusted to round-trip. (PPMd's variant H at order 16, as pyppmd has it, does
+not on every file, which is why variant I stands here.)
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ncz
+from ncz.codec.errors import MissingExtra
+from ncz.corpora.registry import CorpusError
+
+
+@dataclass(frozen=True)
+class Library:
+    """A codec inside the process.
+
+    Attributes:
+        name: what tables call it, with its setting.
+        family: what ``--peers`` calls it.
+        module: the module it needs.
+        package: the distribution whose version counts, or None for Python's own.
+        encode: from raw bytes to coded bytes.
+        decode: from coded bytes and the raw size to raw bytes.
+    """
+
+    name: str
+    family: str
+    module: str
+    package: str | None
+    encode: Callable[[bytes], bytes]
+    decode: Callable[[bytes, int], bytes]
+
+    @property
+    def available(self) -> bool:
+        """Whether this machine has it."""
+        return importlib.util.find_spec(self.module) is not None
+
+    @property
+    def version(self) -> str:
+        """Its version, for the record."""
+        if self.package is not None:
+            return importlib.metadata.version(self.package)
+        module = importlib.import_module(self.module)
+        return str(
+            getattr(module, "ZLIB_RUNTIME_VERSION", f"of Python {platform.python_version()}")
+        )
+
+
+@dataclass(frozen=True)
+class Program:
+    """A codec that is a command.
+
+    Attributes:
+        name: what tables call it, with its setting.
+        family: what ``--peers`` calls it.
+        program: the command's name.
+        encode: the command line that makes the coded file of a raw file: (raw, coded).
+        decode: the command line that restores it: (coded, raw).
+        stdout: whether the command writes its result to standard output.
+    """
+
+    name: str
+    family: str
+    program: str
+    encode: Callable[[Path, Path], list[str]]
+    decode: Callable[[Path, Path], list[str]]
+    stdout: bool = True
+
+    @property
+    def available(self) -> bool:
+        """Whether this machine has it."""
+        return shutil.which(self.program) is not None
+
+    @property
+    def version(self) -> str:
+        """What the command says of itself, as far as it says anything."""
+        for ask in ([self.program, "--version"], [self.program]):
+            said = subprocess.run(
+                ask, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
+            )
+            for line in (said.stdout + said.stderr).splitlines():
+                if any(character.isdigit() for character in line):
+                    return line.split(" : ")[0].strip("* ")[:80]
+        return "unknown"
+
+
+Peer = Library | Program
+
+
+def ncz_at(level: int) -> Library:
+    """ncz at a level, on one thread, through the public API."""
+
+    def encode(raw: bytes) -> bytes:
+        return ncz.compress(raw, level=level, threads=1)
+
+    def decode(coded: bytes, raw_size: int) -> bytes:
+        return ncz.decompress(coded, threads=1)
+
+    return Library(f"ncz-{level}", "ncz", "ncz", "ncz", encode, decode)
+
+
+def families() -> tuple[str, ...]:
+    """What ``--peers`` knows, in the order of the tables."""
+    return tuple(dict.fromkeys(peer.family for peer in PEERS))
+
+
+def defaults() -> list[Peer]:
+    """The peers that this machine has, less the commands that repeat a library."""
+    return [peer for peer in PEERS if peer.available and peer.family not in _REPEATS]
+
+
+def chosen(wanted: str) -> list[Peer]:
+    """The peers that a list such as ``zlib,zstd-22,xz`` names, by family or by name.
+
+    Raises:
+        CorpusError: a name is unknown, or a command is not on the PATH.
+        MissingExtra: a peer needs an optional package.
+    """
+    peers: dict[str, Peer] = {}
+    for word in filter(None, (word.strip() for word in wanted.split(","))):
+        matching = [peer for peer in PEERS if word in (peer.family, peer.name)]
+        if not matching:
+            raise CorpusError(f"no peer is called {word!r}; there are {', '.join(families())}")
+        for peer in matching:
+            _require(peer)
+            peers[peer.name] = peer
+    return list(peers.values())
+
+
+def by_name(name: str) -> Peer:
+    """The codec that tables call `name`, ncz's levels among them."""
+    if name.startswith("ncz-"):
+        return ncz_at(int(name.removeprefix("ncz-")))
+    return next(peer for peer in PEERS if peer.name == name)
+
+
+def _require(peer: Peer) -> None:
+    if peer.available:
+        return
+    if isinstance(peer, Library):
+        raise MissingExtra("bench", f"the peer {peer.family}")
+    raise CorpusError(
+        f"the peer {peer.family} needs the command {peer.program!r}, which is not on the PATH; "
+        f"install it or leave {peer.family} out of --peers"
+    )
+
+
+def _zlib_encode(raw: bytes) -> bytes:
+    import zlib
+
+    return zlib.compress(raw, 9)
+
+
+def _zlib_decode(coded: bytes, raw_size: int) -> bytes:
+    import zlib
+
+    return zlib.decompress(coded)
+
+
+def _bz2_encode(raw: bytes) -> bytes:
+    import bz2
+
+    return bz2.compress(raw, 9)
+
+
+def _bz2_decode(coded: bytes, raw_size: int) -> bytes:
+    import bz2
+
+    return bz2.decompress(coded)
+
+
+def _lzma_encode(raw: bytes) -> bytes:
+    import lzma
+
+    return lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)
+
+
+def _lzma_decode(coded: bytes, raw_size: int) -> bytes:
+    import lzma
+
+    return lzma.decompress(coded)
+
+
+def _zstd_encode(level: int) -> Callable[[bytes], bytes]:
+    def encode(raw: bytes) -> bytes:
+        import zstandard
+
+        # A window over the whole file, as every other peer here has it.
+        window = min(max(len(raw).bit_length(), 10), 27)
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            level, source_size=len(raw), window_log=window, enable_ldm=level > 9
+        )
+        return zstandard.ZstdCompressor(compression_params=parameters).compress(raw)
+
+    return encode
+
+
+def _zstd_decode(coded: bytes, raw_size: int) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompress(coded, raw_size)
+
+
+def _brotli_encode(raw: bytes) -> bytes:
+    import brotli
+
+    return bytes(brotli.compress(raw, quality=11, lgwin=24))
+
+
+def _brotli_decode(coded: bytes, raw_size: int) -> bytes:
+    import brotli
+
+    return bytes(brotli.decompress(coded))
+
+
+_PPMD: dict[str, Any] = {"max_order": 16, "mem_size": 256 << 20}
+
+
+def _ppmd_encode(raw: bytes) -> bytes:
+    import pyppmd
+
+    encoder = pyppmd.Ppmd8Encoder(_PPMD["max_order"], _PPMD["mem_size"], 0)
+    return bytes(encoder.encode(raw) + encoder.flush(endmark=False))
+
+
+def _ppmd_decode(coded: bytes, raw_size: int) -> bytes:
+    import pyppmd
+
+    decoder = pyppmd.Ppmd8Decoder(_PPMD["max_order"], _PPMD["mem_size"], 0)
+    return bytes(decoder.decode(coded, raw_size))
+
+
+_SEVEN_ZIP = "7zz" if shutil.which("7zz") else "7z"  # the first is the author's own build
+
+_REPEATS = ("xz", "zstd-cli", "brotli-cli")
+
+PEERS: tuple[Peer, ...] = (
+    Library("zlib-9", "zlib", "zlib", None, _zlib_encode, _zlib_decode),
+    Library("bz2-9", "bz2", "bz2", None, _bz2_encode, _bz2_decode),
+    Library("lzma-9e", "lzma", "lzma", None, _lzma_encode, _lzma_decode),
+    Library("zstd-3", "zstd", "zstandard", "zstandard", _zstd_encode(3), _zstd_decode),
+    Library("zstd-22", "zstd", "zstandard", "zstandard", _zstd_encode(22), _zstd_decode),
+    Library("brotli-11", "brotli", "brotli", "brotli", _brotli_encode, _brotli_decode),
+    Library("ppmd-o16", "ppmd", "pyppmd", "pyppmd", _ppmd_encode, _ppmd_decode),
+    Program(
+        "xz-9e",
+        "xz",
+        "xz",
+        lambda raw, coded: ["xz", "-9e", "-T1", "-c", str(raw)],
+        lambda coded, raw: ["xz", "-d", "-T1", "--format=xz", "-c", str(coded)],
+    ),
+    Program(
+        "zpaq-m5",
+        "zpaq",
+        "zpaq",
+        # zpaq is an archiver: it keeps the path it was given, so that is a bare name.
+        lambda raw, coded: ["zpaq", "a", str(coded), raw.name, "-m5", "-t1"],
+        lambda coded, raw: ["zpaq", "x", str(coded), "-t1"],
+        stdout=False,
+    ),
+    Program(
+        "7z-lzma2",
+        "7z",
+        _SEVEN_ZIP,
+        lambda raw, coded: [_SEVEN_ZIP, "a", "-t7z", "-mx=9", "-mmt=1", str(coded), raw.name],
+        lambda coded, raw: [_SEVEN_ZIP, "x", "-y", str(coded)],
+        stdout=False,
+    ),
+    Program(
+        "bsc-e2",
+        "bsc",
+        "bsc",
+        lambda raw, coded: ["bsc", "e", str(raw), str(coded), "-e2", "-t", "-T"],
+        lambda coded, raw: ["bsc", "d", str(coded), str(raw), "-t", "-T"],
+        stdout=False,
+    ),
+    Program(
+        "zstd-cli-22",
+        "zstd-cli",
+        "zstd",
+        lambda raw, coded: ["zstd", "--ultra", "-22", "--single-thread", "-q", "-c", str(raw)],
+        lambda coded, raw: ["zstd", "-d", "-q", "-c", str(coded)],
+    ),
+    Program(
+        "brotli-cli-11",
+        "brotli-cli",
+        "brotli",
+        lambda raw, coded: ["brotli", "-q", "11", "-w", "24", "-c", str(raw)],
+        lambda coded, raw: ["brotli", "-d", "-c", str(coded)],
+    ),
+)
