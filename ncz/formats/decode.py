@@ -140,12 +140,7 @@ class Decoder:
     def refuse_trailing(self) -> None:
         """Treat what follows the file as the damage it is, unless the caller has a use for it."""
         if self.trailing is not None:
-            self._damaged(
-                FormatError(
-                    f"trailing garbage: the file ends at offset {self.trailing}, and what follows "
-                    "is not part of it; all content before is whole"
-                )
-            )
+            self._damaged(Trailing(self.trailing).damage)
 
     def close(self) -> None:
         """Stop. Waits for nothing."""

@@ -138,6 +138,12 @@ def _parse_body(body: bytes) -> Header:
         )
         for _ in range(cursor.number("the number of models", 0, MAX_MODELS))
     )
+    if format_ != BYTES:
+        raise UnsupportedError(
+            f"this file is of format {format_}, which this ncz does not know; install a newer ncz"
+        )
+    if format_params:
+        raise ValueError("its format has no parameters, and here are some")
     if cursor.position != len(body):
         raise ValueError("bytes follow its last entry")
     return Header(coders, block_size, format_, format_params, models)

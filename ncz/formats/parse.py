@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from ncz.codec import varint
 from ncz.codec.checks import Running, x32
-from ncz.codec.errors import CorruptBlock, FormatError, TruncatedError, UnsupportedError
+from ncz.codec.errors import CorruptBlock, FormatError, TruncatedError
 from ncz.formats import header as headers
 from ncz.formats import sections
 from ncz.formats.header import Header
@@ -93,6 +93,14 @@ class Trailing:
 
     offset: int
 
+    @property
+    def damage(self) -> FormatError:
+        """The error it is to callers that have no use for it."""
+        return FormatError(
+            f"trailing garbage: the file ends at offset {self.offset}, and what follows is not "
+            "part of it; all content before is whole"
+        )
+
 
 Event = Need | MemberStart | Block | Lost | MemberEnd | Trailing
 R = TypeVar("R")
@@ -141,11 +149,6 @@ def _header(window: Window) -> Steps[Header]:
             yield Need(_STEP)
         else:
             break
-    if header.format != headers.BYTES:
-        raise UnsupportedError(
-            f"this file is of format {header.format}, which this ncz does not know; "
-            "install a newer ncz"
-        )
     window.skip(size)
     return header
 

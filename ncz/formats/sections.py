@@ -19,6 +19,7 @@ SKIPPABLE = range(0x80, 0x100)
 
 MAX_HEAD = 1 + 5 * varint.MAX_SIZE + 3 * 4  # bytes of the longest head: a block's
 MIN_BLOCK = 1 + 5 + 3 * 4  # bytes of the shortest block section, less its coded data
+MIN_TAIL = 1 + 1 + 2 * 4 + 1 + 1 + 8  # bytes of the shortest tail, less the size that ends it
 MAX_GROWTH = 64  # bytes that coded data may exceed its raw bytes by
 MAX_BODY = (1 << 32) - 64  # bytes of a skippable section's or a tail's body; so its size fits a u32
 
@@ -129,9 +130,11 @@ def pack_entry(entry: Entry) -> bytes:
 
 
 def parse_head(
-    data: bytes | bytearray, offset: int, header: Header
+    data: bytes | bytearray, offset: int, header: Header | None
 ) -> tuple[BlockHead | BodyHead, int]:
     """The head at the start of `data`, which stands `offset` bytes from its member's start.
+
+    Only a block's head is checked against `header`; without one, no block is expected.
 
     Returns:
         the head and its size.
@@ -143,7 +146,7 @@ def parse_head(
     if not data:
         raise varint.Incomplete
     type_ = data[0]
-    if type_ == BLOCK:
+    if type_ == BLOCK and header is not None:
         fields, position = [], 1
         for _ in range(5):
             value, position = varint.decode(data, position)
@@ -169,6 +172,25 @@ def parse_head(
             raise ValueError(f"it declares a body of {size} bytes")
         return BodyHead(type_, size, check), position + 8
     raise ValueError(f"no section has type {type_}")
+
+
+def parse_tail_section(data: bytes) -> Tail:
+    """A tail that was found from behind, without the size that ends it.
+
+    Raises:
+        ValueError: it is damaged, or none.
+    """
+    try:
+        size, position = varint.decode(data, 1)
+        tail = parse_tail(data[position + 8 :])
+        head, _ = parse_head(data, tail.offset, None)
+    except varint.Incomplete:
+        raise ValueError("it ends too early") from None
+    if not isinstance(head, BodyHead) or head.type != TAIL or len(data) != position + 8 + size:
+        raise ValueError("it is no tail")
+    if x32(data[position + 8 :]) != head.check:
+        raise ValueError("its check does not hold")
+    return tail
 
 
 def parse_tail(body: bytes) -> Tail:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ncz.codec.errors import FormatError, NczError
+from ncz.formats.access import Content
 from ncz.formats.decode import Decoder
 from ncz.formats.encode import Encoder
 from ncz.formats.options import CompressOptions, DecompressOptions
@@ -135,6 +136,35 @@ def decompress_stream(
     finally:
         decoder.close()
     return StreamStats(decoder.raw_size, read, decoder.blocks, decoder.damage)
+
+
+def read_range(
+    src: BinaryIO,
+    start: int,
+    end: int | None,
+    dst: BinaryIO,
+    options: DecompressOptions | None = None,
+) -> int:
+    """Write the content's bytes from `start` to before `end` (None: to its end) to `dst`.
+
+    `src` has to be seekable; only the blocks in the range are read and decoded. A range that
+    reaches past the content is cut to it, as slices are.
+
+    Returns:
+        how many bytes were written.
+
+    Raises:
+        ValueError: the range is negative.
+        FormatError, NczError, OSError: as :func:`decompress_stream`.
+    """
+    if start < 0 or (end is not None and end < start):
+        raise ValueError(f"{start}:{end} is not a range of bytes")
+    content = Content(src, options or DecompressOptions())
+    written = 0
+    for piece in content.pieces(start, content.size if end is None else min(end, content.size)):
+        _write(dst, piece)
+        written += len(piece)
+    return written
 
 
 def _write(dst: BinaryIO, piece: bytes) -> None:

@@ -1,0 +1,81 @@
+"""Random access: content of a seekable file from any byte, decoding only the blocks it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import BinaryIO
+
+from ncz.codec.checks import Running
+from ncz.codec.coder import Coder
+from ncz.codec.errors import FormatError
+from ncz.codec.pipeline import ordered_map
+from ncz.formats import coders, index
+from ncz.formats.decode import decode_block
+from ncz.formats.header import Header
+from ncz.formats.index import BlockPlace
+from ncz.formats.options import DecompressOptions, fit_threads
+from ncz.formats.parse import Block
+
+
+class Content:
+    """The content of the .ncz file that begins where `src` stands and goes on to its end.
+
+    Raises:
+        FormatError: it is no whole .ncz file.
+        MemoryLimitError: the limit is too low for one thread.
+    """
+
+    def __init__(self, src: BinaryIO, options: DecompressOptions) -> None:
+        self.index = index.load(src)
+        self._src = src
+        self._coders: dict[Header, list[Coder]] = {}
+        memory = block_size = 0
+        for member in self.index.members:
+            if member.header not in self._coders:
+                made = [coders.from_spec(spec) for spec in member.header.coders]
+                self._coders[member.header] = made
+                size = member.header.block_size
+                memory = max(memory, *(coder.memory(size) for coder in made))
+                block_size = max(block_size, size)
+        self._threads = fit_threads(options.threads, memory, block_size, options.memlimit)
+
+    @property
+    def size(self) -> int:
+        """Bytes of content."""
+        return self.index.raw_size
+
+    def blocks(self, first: int, stop: int | None = None) -> Generator[tuple[BlockPlace, bytes]]:
+        """Blocks from number `first` to before `stop`, with their bytes.
+
+        Raises:
+            CorruptBlock: the next block is damaged.
+            FormatError: a member that was passed from end to end does not match its content check.
+        """
+        places = self.index.blocks[first:stop]
+        read = (index.read_block(self._src, self.index, place) for place in places)
+        check, from_start = Running(), False
+        decoded = ordered_map(self._decode, read, self._threads)
+        for place, raw in zip(places, decoded, strict=True):
+            member = self.index.members[place.member]
+            if place.number == member.first_block:
+                check, from_start = Running(), True
+            check.update(raw)
+            yield place, raw
+            last = place.number == member.first_block + member.blocks - 1
+            if last and from_start and check.value != member.content_check:
+                raise FormatError(
+                    f"the content check of the member at offset {member.offset} does not hold, "
+                    "although every block is whole"
+                )
+
+    def pieces(self, start: int, end: int) -> Iterator[bytes]:
+        """The content's bytes from `start` to before `end`, which must be in it."""
+        if start >= end:
+            return
+        first, stop = self.index.block_at(start), self.index.block_at(end - 1) + 1
+        for place, raw in self.blocks(first, stop):
+            yield raw[max(0, start - place.raw_start) : end - place.raw_start]
+
+    def _decode(self, block: Block) -> bytes:
+        member = self.index.members[self.index.blocks[block.index].member]
+        return decode_block(self._coders[member.header][block.head.coder], block)
