@@ -89,7 +89,7 @@ class Decompressor:
 class Decoder:
     """The engine behind everything that decompresses in sequence: a file in, content out."""
 
-    def __init__(self, options: DecompressOptions) -> None:
+    def __init__(self, options: DecompressOptions, rescue: parse.Rescue | None = None) -> None:
         self.damage: list[FormatError] = []  # with keep_going, what was passed over
         self.blocks = 0  # handed on, damaged ones included
         self.raw_size = 0  # bytes of content handed on
@@ -98,7 +98,7 @@ class Decoder:
         self.trailing: int | None = None  # offset of what follows the file and is not part of it
         self._options = options
         self._window = Window()
-        self._steps = parse.events(self._window, options.keep_going)
+        self._steps = parse.events(self._window, options.keep_going, rescue)
         self._pipeline: Pipeline[_Task, _Decoded] | None = None
         self._pieces = self._run()
         self._header: Header | None = None

@@ -100,16 +100,20 @@ def load(src: BinaryIO) -> Index:
     """
     base = src.tell()
     size = src.seek(0, 2) - base
+    found = survey(src, base, size)[::-1]
+    members = []
     try:
-        found = _walk_back(src, base, size)
-    except (ValueError, varint.Incomplete):
-        found = []
-    except FormatError:
-        found = []
-    if not found:
+        if not found or found[0][0] != 0:
+            raise ValueError("the first member was not reached")
+        for start, end, tail in found:
+            data = _read(src, base + start, min(_LONGEST_HEADER, tail.offset))
+            header, header_size = headers.parse(data)
+            _check(header, header_size, tail)
+            members.append((start, end, header, tail))
+    except (FormatError, ValueError, varint.Incomplete):
         src.seek(base)
         _explain(src)
-    return _number(base, size, found[::-1])
+    return _number(base, size, members)
 
 
 def read_block(src: BinaryIO, index: Index, place: BlockPlace) -> parse.Block:
@@ -154,26 +158,22 @@ def _parse(data: bytes, index: Index, place: BlockPlace) -> tuple[sections.Block
     raise CorruptBlock(place.number, place.offset, place.raw_start, end, reason)
 
 
-_Found = tuple[int, int, Header, sections.Tail]
-
-
-def _walk_back(src: BinaryIO, base: int, end: int) -> list[_Found]:
-    """Members as (offset, end, header, tail), last one first."""
+def survey(src: BinaryIO, base: int, end: int) -> list[tuple[int, int, sections.Tail]]:
+    """Start, end and tail of all members from the last one back, as far as tails are whole."""
     found = []
     while end:
-        size = int.from_bytes(_read(src, base + end - 4, 4), "little") if end >= 4 else 0
-        at = end - 4 - size
-        if size < sections.MIN_TAIL or at < 0:
-            raise ValueError("no tail ends here")
-        tail = sections.parse_tail_section(_read(src, base + at, size))
+        try:
+            size = int.from_bytes(_read(src, base + end - 4, 4), "little") if end >= 4 else 0
+            at = end - 4 - size
+            if size < sections.MIN_TAIL or at < 0:
+                break
+            tail = sections.parse_tail_section(_read(src, base + at, size))
+        except ValueError:
+            break
         start = at - tail.offset
         if start < 0:
-            raise ValueError("a tail's list is longer than the file")
-        header, header_size = headers.parse(
-            _read(src, base + start, min(_LONGEST_HEADER, at - start))
-        )
-        _check(header, header_size, tail)
-        found.append((start, end, header, tail))
+            break
+        found.append((start, end, tail))
         end = start
     return found
 
@@ -188,6 +188,9 @@ def _check(header: Header, header_size: int, tail: sections.Tail) -> None:
         coded = entry.size - sections.MIN_BLOCK
         if not 0 <= coded <= sections.MAX_HEAD + entry.raw_size + sections.MAX_GROWTH:
             raise ValueError("a tail names a section that no block can have")
+
+
+_Found = tuple[int, int, Header, sections.Tail]
 
 
 def _number(base: int, size: int, found: list[_Found]) -> Index:

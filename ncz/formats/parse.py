@@ -11,7 +11,7 @@ takes in its place, so data that looks like a head does not pass for one.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -107,8 +107,26 @@ R = TypeVar("R")
 Steps = Generator[Event, None, R]
 
 
-def events(window: Window, keep_going: bool = False) -> Steps[None]:
+@dataclass(frozen=True)
+class Known:
+    """A member that was found from behind: where it is, and what its tail says."""
+
+    start: int
+    end: int
+    raw_size: int
+    blocks: int
+
+
+Rescue = Callable[[int], Known | None]
+
+
+def events(window: Window, keep_going: bool = False, rescue: Rescue | None = None) -> Steps[None]:
     """Parse members until the window ends, or until what follows a tail is no member.
+
+    Args:
+        window: to be fed by the caller at every :class:`Need`.
+        keep_going: yield :class:`Lost` for damage and go on.
+        rescue: the first known member that ends past an offset; a way on where a header is damaged.
 
     Raises:
         CorruptBlock, FormatError, UnsupportedError, TruncatedError: at the first damage; with
@@ -120,19 +138,44 @@ def events(window: Window, keep_going: bool = False) -> Steps[None]:
         try:
             header = yield from _header(window)
         except FormatError as error:
-            if not keep_going or start == 0:
+            if not keep_going:
                 raise
-            yield Lost(error, 0)
-            return
-        yield MemberStart(start, header, place.content)
-        if not (yield from _Member(window, start, header, place, keep_going).sections()):
-            return
+            known = rescue(start) if rescue else None
+            if known is None and start == 0:
+                raise
+            yield from _pass_member(window, place, known, error)
+        else:
+            yield MemberStart(start, header, place.content)
+            if not (
+                yield from _Member(window, start, header, place, keep_going, rescue).sections()
+            ):
+                return
         while len(window.data) < len(headers.MAGIC) and not window.ended and _magic(window):
             yield Need(len(headers.MAGIC) - len(window.data))
-        if window.data and not _magic(window):
-            yield Trailing(window.offset)
-        if not window.data or not _magic(window):
+        if not window.data:
             return
+        if not _magic(window) and not (keep_going and rescue and rescue(window.offset)):
+            yield Trailing(window.offset)
+            return
+
+
+def _pass_member(
+    window: Window, place: _Place, known: Known | None, error: FormatError
+) -> Steps[None]:
+    """Leave a member whose header is damaged, for the end of the file if no other is known."""
+    start = window.offset
+    damage = FormatError(f"the member at offset {start} cannot be read: {error}")
+    if known is None:
+        yield Lost(damage, 0)
+        yield from _skip_to(window, None)
+    elif known.start == start:
+        yield Lost(damage, known.raw_size)
+        place.content += known.raw_size
+        place.block += known.blocks
+        yield from _skip_to(window, known.end)
+    else:
+        yield Lost(damage, 0)
+        yield from _skip_to(window, known.start)
 
 
 def _header(window: Window) -> Steps[Header]:
@@ -153,6 +196,16 @@ def _header(window: Window) -> Steps[Header]:
     return header
 
 
+def _skip_to(window: Window, offset: int | None) -> Steps[None]:
+    """Drop everything before `offset`, or everything there is."""
+    while offset is None or window.offset < offset:
+        left = len(window.data) if offset is None else offset - window.offset
+        if not window.skip(left):
+            if window.ended:
+                return
+            yield Need(_STEP)
+
+
 def _magic(window: Window) -> bool:
     """The window goes on like another member, as far as can be seen."""
     start = bytes(window.data[: len(headers.MAGIC)])
@@ -171,13 +224,20 @@ class _Member:
     """One member while it is parsed, from behind its header."""
 
     def __init__(
-        self, window: Window, start: int, header: Header, place: _Place, keep_going: bool
+        self,
+        window: Window,
+        start: int,
+        header: Header,
+        place: _Place,
+        keep_going: bool,
+        rescue: Rescue | None,
     ) -> None:
         self.window = window
         self.start = start
         self.header = header
         self.place = place
         self.keep_going = keep_going
+        self.rescue = rescue
         self.first_block = place.block
         self.raw = 0  # bytes of the member's content so far
         self.entries = bytearray()  # what the tail should say of the blocks so far
@@ -201,10 +261,10 @@ class _Member:
                 damage = self._corrupt(at, str(error), None)
                 if not self.keep_going:
                     raise damage from None
-                if not (yield from self._search(at, str(error))):
-                    yield Lost(damage, 0)
-                    return False
-                continue
+                if (yield from self._search(at, str(error))):
+                    continue
+                yield Lost(damage, 0)
+                return bool(self.window.data)  # at a member that is known from behind
             if isinstance(head, BlockHead):
                 whole = yield from self._block(at, head, size)
             elif head.type == sections.TAIL:
@@ -301,11 +361,17 @@ class _Member:
     def _search(self, at: int, reason: str) -> Steps[bool]:
         """Go to the next whole head in the member. Whether there is one."""
         window = self.window
+        known = self.rescue(at) if self.rescue else None
+        stop = known.start if known and known.start > at else None
         window.skip(1)
         self.lost = True
         while True:
             candidate = _CANDIDATE.search(window.data)
-            window.skip(candidate.start() if candidate else len(window.data))
+            ahead = candidate.start() if candidate else len(window.data)
+            if stop is not None and window.offset + ahead >= stop:
+                window.skip(stop - window.offset)
+                return False
+            window.skip(ahead)
             if len(window.data) < sections.MAX_HEAD and not window.ended:
                 yield Need(_STEP)
                 continue
@@ -321,6 +387,8 @@ class _Member:
             missing: int | None = None
             if isinstance(head, BlockHead):
                 missing = head.raw_start - self.raw
+            elif head.size > len(self.entries) + 40 * ((window.offset - at) // 24 + 2):
+                missing = -1  # more than a list of all blocks that fit where some were lost
             elif (yield from self._fill(size + head.size)):
                 tail = self._peek_tail(window.offset, bytes(window.data[size : size + head.size]))
                 missing = tail.raw_size - self.raw if tail else None
@@ -370,7 +438,7 @@ class _Member:
     def _ending(self, at: int) -> FormatError:
         """The data ended in the section at `at`: cut off there, or is it a tail gone wrong?"""
         end = self.window.offset + len(self.window.data)
-        if not self.lost and end - at == len(self._expected_tail()):
+        if not self.lost and end - at == len(self._expected_tail()) and self._like_tail():
             return self._bad_tail(at, "its head check does not hold")
         return TruncatedError(
             f"the data ends at offset {end}, before the end of the file it holds: "
@@ -387,7 +455,14 @@ class _Member:
         size = len(self._expected_tail())
         yield from self._fill(size + len(headers.MAGIC))
         after = bytes(self.window.data[size : size + len(headers.MAGIC)])
-        return len(self.window.data) >= size and after in (b"", headers.MAGIC)
+        return after in (b"", headers.MAGIC) and self._like_tail()
+
+    def _like_tail(self) -> bool:
+        """What comes next has more than half of its bytes in common with the tail that is due."""
+        expected = self._expected_tail()
+        found = self.window.data[: len(expected)]
+        alike = sum(a == b for a, b in zip(expected, found, strict=False))
+        return 2 * alike > len(expected) - 20  # its checks are not known here
 
     def _expected_body(self) -> bytes:
         """The body of the tail that is due here, with a content check of 0."""
@@ -396,6 +471,6 @@ class _Member:
         return count + self.entries + gap + bytes(8)
 
     def _expected_tail(self) -> bytes:
-        """As long as the tail that is due here."""
-        body = self._expected_body()
-        return sections.pack_body(0, sections.TAIL, body) + bytes(4)
+        """The tail that is due here, but for its checks."""
+        section = sections.pack_body(0, sections.TAIL, self._expected_body())
+        return section + len(section).to_bytes(4, "little")

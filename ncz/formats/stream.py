@@ -9,13 +9,16 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import BinaryIO
 
 from ncz.codec.errors import FormatError, NczError
+from ncz.formats import index
 from ncz.formats.access import Content
 from ncz.formats.decode import Decoder
 from ncz.formats.encode import Encoder
 from ncz.formats.options import CompressOptions, DecompressOptions
+from ncz.formats.parse import Known, Rescue
 
 _CHUNK = 1 << 20  # bytes read at a time
 
@@ -111,7 +114,8 @@ def decompress_stream(
         NczError: the content is larger than ``options.max_output``.
         OSError: reading or writing failed.
     """
-    decoder = Decoder(options or DecompressOptions())
+    options = options or DecompressOptions()
+    decoder = Decoder(options, _rescue(src) if options.keep_going else None)
     read = 0
     try:
         while True:
@@ -165,6 +169,24 @@ def read_range(
         _write(dst, piece)
         written += len(piece)
     return written
+
+
+def _rescue(src: BinaryIO) -> Rescue | None:
+    """What the tails say of the members of a file that can seek, read when first asked for."""
+    if not src.seekable():
+        return None
+    base = src.tell()
+
+    @cache
+    def members() -> list[Known]:
+        place = src.tell()
+        try:
+            found = index.survey(src, base, src.seek(0, os.SEEK_END) - base)
+        finally:
+            src.seek(place)
+        return [Known(a, b, tail.raw_size, len(tail.entries)) for a, b, tail in found[::-1]]
+
+    return lambda offset: next((known for known in members() if known.end > offset), None)
 
 
 def _write(dst: BinaryIO, piece: bytes) -> None:
