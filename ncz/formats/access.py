@@ -11,10 +11,10 @@ from ncz.codec.errors import FormatError
 from ncz.codec.pipeline import ordered_map
 from ncz.formats import coders, index
 from ncz.formats.decode import decode_block
+from ncz.formats.events import Block
 from ncz.formats.header import Header
 from ncz.formats.index import BlockPlace
 from ncz.formats.options import DecompressOptions, fit_threads
-from ncz.formats.parse import Block
 
 
 class Content:

@@ -14,9 +14,9 @@ from ncz.codec.errors import CorruptBlock, FormatError, NczError
 from ncz.codec.pipeline import Pipeline
 from ncz.formats import coders, parse
 from ncz.formats.encode import Bytes
+from ncz.formats.events import Block, Lost, MemberEnd, MemberStart, Need, Rescue, Trailing
 from ncz.formats.header import Header
 from ncz.formats.options import DecompressOptions, fit_threads
-from ncz.formats.parse import Block, Lost, MemberEnd, MemberStart, Need, Trailing
 from ncz.formats.window import Window
 
 _ZEROS = bytes(1 << 20)
@@ -89,7 +89,7 @@ class Decompressor:
 class Decoder:
     """The engine behind everything that decompresses in sequence: a file in, content out."""
 
-    def __init__(self, options: DecompressOptions, rescue: parse.Rescue | None = None) -> None:
+    def __init__(self, options: DecompressOptions, rescue: Rescue | None = None) -> None:
         self.damage: list[FormatError] = []  # with keep_going, what was passed over
         self.blocks = 0  # handed on, damaged ones included
         self.raw_size = 0  # bytes of content handed on

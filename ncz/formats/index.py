@@ -15,6 +15,7 @@ from ncz.codec import varint
 from ncz.codec.errors import CorruptBlock, FormatError, TruncatedError
 from ncz.formats import header as headers
 from ncz.formats import parse, sections
+from ncz.formats.events import Block, Need, Trailing
 from ncz.formats.header import Header
 from ncz.formats.window import Window
 
@@ -116,7 +117,7 @@ def load(src: BinaryIO) -> Index:
     return _number(base, size, members)
 
 
-def read_block(src: BinaryIO, index: Index, place: BlockPlace) -> parse.Block:
+def read_block(src: BinaryIO, index: Index, place: BlockPlace) -> Block:
     """The framing of one block, checked, and its coded data, not checked.
 
     Raises:
@@ -124,7 +125,7 @@ def read_block(src: BinaryIO, index: Index, place: BlockPlace) -> parse.Block:
     """
     data = _read(src, index.base + place.offset, place.size)
     head, size = _parse(data, index, place)
-    return parse.Block(place.number, place.offset, place.raw_start, head, data[size:])
+    return Block(place.number, place.offset, place.raw_start, head, data[size:])
 
 
 def read_head(src: BinaryIO, index: Index, place: BlockPlace) -> sections.BlockHead:
@@ -225,12 +226,12 @@ def _explain(src: BinaryIO) -> None:
     """Raise what is wrong with a file that cannot be read from its end: read it from its start."""
     window = Window()
     for event in parse.events(window):
-        if isinstance(event, parse.Need):
+        if isinstance(event, Need):
             chunk = src.read(_CHUNK)
             window.feed(chunk)
             if not chunk:
                 window.end()
-        elif isinstance(event, parse.Trailing):
+        elif isinstance(event, Trailing):
             raise event.damage
     raise FormatError("the file cannot be read from its end, although it can from its start")
 

@@ -11,8 +11,7 @@ takes in its place, so data that looks like a head does not pass for one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from typing import TypeVar
 
 from ncz.codec import varint
@@ -20,6 +19,17 @@ from ncz.codec.checks import Running, x32
 from ncz.codec.errors import CorruptBlock, FormatError, TruncatedError
 from ncz.formats import header as headers
 from ncz.formats import sections
+from ncz.formats.events import (
+    Block,
+    Event,
+    Known,
+    Lost,
+    MemberEnd,
+    MemberStart,
+    Need,
+    Rescue,
+    Trailing,
+)
 from ncz.formats.header import Header
 from ncz.formats.sections import BlockHead, BodyHead, Tail
 from ncz.formats.window import Window
@@ -30,94 +40,8 @@ _CANDIDATE = re.compile(
 )  # how a block of payload 0, or a tail, starts
 
 
-@dataclass(frozen=True)
-class Need:
-    """The window is short of `size` bytes, or of any."""
-
-    size: int
-
-
-@dataclass(frozen=True)
-class MemberStart:
-    """A header was read. `raw_start` is where in the content the member begins, in bytes."""
-
-    offset: int
-    header: Header
-    raw_start: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block whose framing holds; the coded data is not checked yet.
-
-    Attributes:
-        index: number in the file.
-        offset: of the section, in the file.
-        raw_start: of its first byte, in the content.
-        head: the section's head.
-        coded: the coded data.
-    """
-
-    index: int
-    offset: int
-    raw_start: int
-    head: BlockHead
-    coded: bytes
-
-    def damage(self, reason: str) -> CorruptBlock:
-        """The error that says this block is damaged."""
-        end = self.raw_start + self.head.raw_size
-        return CorruptBlock(self.index, self.offset, self.raw_start, end, reason)
-
-
-@dataclass(frozen=True)
-class Lost:
-    """Something is damaged and was passed over; `raw_size` bytes of content went with it."""
-
-    damage: FormatError
-    raw_size: int
-
-
-@dataclass(frozen=True)
-class MemberEnd:
-    """A tail was read; `content_check` is XXH64 of the member's content."""
-
-    offset: int
-    end: int
-    content_check: int
-
-
-@dataclass(frozen=True)
-class Trailing:
-    """What follows the tail, from `offset` on, is no member: the file ends here."""
-
-    offset: int
-
-    @property
-    def damage(self) -> FormatError:
-        """The error it is to callers that have no use for it."""
-        return FormatError(
-            f"trailing garbage: the file ends at offset {self.offset}, and what follows is not "
-            "part of it; all content before is whole"
-        )
-
-
-Event = Need | MemberStart | Block | Lost | MemberEnd | Trailing
 R = TypeVar("R")
 Steps = Generator[Event, None, R]
-
-
-@dataclass(frozen=True)
-class Known:
-    """A member that was found from behind: where it is, and what its tail says."""
-
-    start: int
-    end: int
-    raw_size: int
-    blocks: int
-
-
-Rescue = Callable[[int], Known | None]
 
 
 def events(window: Window, keep_going: bool = False, rescue: Rescue | None = None) -> Steps[None]:
@@ -328,6 +252,7 @@ class _Member:
         expected = self._expected_body()
         if not self.lost and head.size != len(expected):
             yield from self._report(self._bad_tail(at, "its list is not that of the blocks"))
+            yield from _skip_to(self.window, at + size + head.size + 4)
             return self._finish(self.raw)
         whole = size + head.size
         if not (yield from self._fill(whole + 4)):

@@ -17,8 +17,8 @@ from ncz.formats import index
 from ncz.formats.access import Content
 from ncz.formats.decode import Decoder
 from ncz.formats.encode import Encoder
+from ncz.formats.events import Known, Rescue
 from ncz.formats.options import CompressOptions, DecompressOptions
-from ncz.formats.parse import Known, Rescue
 
 _CHUNK = 1 << 20  # bytes read at a time
 
