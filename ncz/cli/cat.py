@@ -41,7 +41,9 @@ def command(
     memlimit: int | None,
     quiet: bool,
 ) -> None:
-    """Write the content of files to standard output.
+    """Write the content of files, or a range of it.
+
+    It goes to standard output. Of a range, only the blocks it touches are decoded.
 
     \b
       ncz cat --range 1MiB:+64KiB log.ncz

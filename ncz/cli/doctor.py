@@ -21,6 +21,7 @@ from ncz.cli.reporting import Reporter, announce_waiting
 _REQUIRED = ("numpy", "numba", "zstandard", "xxhash", "safetensors", "click", "tqdm")
 _OPTIONAL = ("brotli", "pyppmd", "matplotlib", "torch")
 _SAMPLE_SIZE = 24_000  # bytes: seconds at the slowest level
+LEVELS = range(1, 7)  # those above equal the last
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
                 click.echo(f"  {name:<12} {value or 'not installed'}")
         click.echo("Self-test:")
     checks = []
-    for level in (1, 2, 3, 4, 5, 6):
+    for level in LEVELS:
         checks.append(check_level(level))
         if not as_json:
             _show(checks[-1])

@@ -10,7 +10,8 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
@@ -20,9 +21,10 @@ from ncz.cli import exits, signals
 COMMANDS = {
     "compress": ("ncz.cli.compress", "Compress files."),
     "decompress": ("ncz.cli.decompress", "Restore files."),
-    "cat": ("ncz.cli.cat", "Write the content of files, or a range of it, to standard output."),
-    "test": ("ncz.cli.test", "Check that files are whole, and name what is damaged."),
-    "info": ("ncz.cli.info", "Show what is in files: members, blocks, coders, sizes, checks."),
+    "cat": ("ncz.cli.cat", "Write the content of files, or a range of it."),
+    "test": ("ncz.cli.test", "Check that files are whole."),
+    "info": ("ncz.cli.info", "Show what is in files."),
+    "bench": ("ncz.cli.bench", "Measure ncz beside other compressors."),
     "doctor": ("ncz.cli.doctor", "Show versions and devices, and run a self-test."),
     "completion": ("ncz.cli.completion", "Print the completion script of a shell."),
     "man": ("ncz.cli.man", "Write the manual pages."),
@@ -33,6 +35,20 @@ _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {text}" for code, text i
 
 class _Lazy(click.Group):
     """A group whose commands are in a table of modules."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _quiet_pipes():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _quiet_pipes():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -85,24 +101,31 @@ def cli(ctx: click.Context) -> None:
         ctx.exit(exits.USAGE)
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the command with `args`, those of the process if None, and return the exit code."""
+def main() -> int:
+    """Run the command of this process and return its exit code."""
     signals.install()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    return run()
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command with `args`, those of the process if None, and return the exit code.
+
+    Does not touch the process's signal handlers.
+    """
     try:
         code = cli.main(args=args, prog_name="ncz", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        with _quiet_pipes():
+            if sys.stdout is not None:
+                sys.stdout.flush()
         return code if isinstance(code, int) else exits.OK
     except click.Abort:
         return exits.INTERRUPTED
     except click.ClickException as error:
         _say(_usage(error))
         return error.exit_code
-    except BrokenPipeError:
-        signals.broken_pipe()
     except OSError as error:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python flushes at its end
@@ -114,6 +137,15 @@ def main(args: Sequence[str] | None = None) -> int:
         code, sentence = exits.explain(error)
         _say(f"ncz: {sentence}")
         return code
+
+
+@contextlib.contextmanager
+def _quiet_pipes() -> Iterator[None]:
+    """Before click sees a broken pipe: it would make it exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        signals.broken_pipe()
 
 
 def _usage(error: click.ClickException) -> str:

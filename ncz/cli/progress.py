@@ -6,11 +6,12 @@ the time goes on and a finished block shows at once.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ncz.formats.stream import Progress
@@ -60,10 +61,19 @@ def _draw(label: str, total: int | None, latest: list[int], done: threading.Even
         unit_scale=True,
         file=sys.stderr,
         leave=False,
-        dynamic_ncols=True,
+        **_shape(),
         miniters=0,
     ) as shown:
         shown.start_t -= _SILENCE_S
         while not done.wait(_PERIOD_S):
             shown.n = latest[0]
             shown.refresh()
+
+
+def _shape() -> dict[str, Any]:
+    """Follow the terminal's size where it knows it: serial lines and some containers say 0."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except OSError:
+        known = False
+    return {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}

@@ -11,13 +11,15 @@ import contextlib
 import errno
 import os
 import secrets
+import threading
 from pathlib import Path
 
 SUFFIX = ".ncz-part"  # what a killed process leaves: safe to delete when no ncz is running
 _NAME_LIMIT = 200  # bytes of the final name to repeat; file systems allow 255 for the whole
 
-# A signal may come between any two lines: a name is in here before its file and until after it.
 _unfinished: set[Path] = set()
+_lock = threading.Lock()  # a signal is handled in a thread of its own; then held to the end
+_PATIENCE_S = 2.0  # a file system that hangs must not keep the process from ending
 
 
 def create(final: Path) -> tuple[int, Path]:
@@ -29,12 +31,10 @@ def create(final: Path) -> tuple[int, Path]:
     stem = os.fsdecode(os.fsencode(final.name)[:_NAME_LIMIT])
     path = final.with_name(f".{stem}.{secrets.token_hex(4)}{SUFFIX}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    _unfinished.add(path)
-    try:
-        return os.open(path, flags, 0o600), path
-    except OSError:
-        _unfinished.discard(path)
-        raise
+    with _lock:
+        descriptor = os.open(path, flags, 0o600)
+        _unfinished.add(path)
+    return descriptor, path
 
 
 def publish(temporary: Path, final: Path, *, replace: bool) -> None:
@@ -44,21 +44,27 @@ def publish(temporary: Path, final: Path, *, replace: bool) -> None:
         FileExistsError: the name is taken and `replace` is false.
         OSError: the directory does not allow it.
     """
-    if replace or not _link(temporary, final):
-        temporary.replace(final)
-    _unfinished.discard(temporary)
+    with _lock:
+        if replace or not _link(temporary, final):
+            temporary.replace(final)
+        _unfinished.discard(temporary)
 
 
 def discard(temporary: Path) -> None:
     """Remove an unfinished file; no matter if it is gone or published already."""
-    if temporary in _unfinished:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        _unfinished.discard(temporary)
+    with _lock:
+        if temporary in _unfinished:
+            _unfinished.discard(temporary)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def abandon() -> int:
-    """Remove every unfinished file, for a process about to end; returns how many there were."""
+    """Remove every unfinished file and let none begin: the process is about to end.
+
+    Returns how many there were.
+    """
+    _lock.acquire(timeout=_PATIENCE_S)
     removed = 0
     for path in _unfinished:
         with contextlib.suppress(OSError):
