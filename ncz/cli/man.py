@@ -14,6 +14,11 @@ import click
 
 from ncz.cli import exits
 
+_EXAMPLES = "\b\nExamples:\n"  # how the epilog of a command begins that has any
+
+# What troff would take for something else, or would draw as another sign.
+_SIGNS = str.maketrans({"\\": "\\e", "-": "\\-", "'": "\\(aq", "~": "\\(ti", "^": "\\(ha"})
+
 
 @click.command("man")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
@@ -35,7 +40,7 @@ def pages() -> dict[str, str]:
     """Text of every page by file name."""
     from ncz.cli.main import cli
 
-    top = click.Context(cli, info_name="ncz")
+    top = click.Context(cli, info_name="ncz", **cli.context_settings)
     names = cli.list_commands(top)
     made = {"ncz.1": _page(cli, top, [f"ncz-{name}" for name in names])}
     for name in names:
@@ -65,12 +70,16 @@ def _page(command: click.Command, context: click.Context, see_also: list[str]) -
     records = [
         record
         for parameter in command.get_params(context)
-        if (record := parameter.get_help_record(context)) is not None
+        if isinstance(parameter, click.Option)
+        and (record := parameter.get_help_record(context)) is not None
     ]
     if records:
         lines.append(".SH OPTIONS")
         for names, text in records:
             lines += [".TP", f"\\fB{_escape(names)}\\fR", _escape(" ".join(text.split()))]
+    epilog = inspect.cleandoc(command.epilog or "")
+    if epilog.startswith(_EXAMPLES):
+        lines += [".SH EXAMPLES", *_paragraphs("\b\n" + epilog.removeprefix(_EXAMPLES))]
     if isinstance(command, click.Group):
         from ncz.cli.main import COMMANDS
 
@@ -97,6 +106,6 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """`text` with nothing in it that troff would take for a request."""
-    text = text.replace("\\", "\\e").replace("-", "\\-")
-    return "\\&" + text if text.startswith((".", "'")) else text
+    """`text` as it will be read, with nothing in it that troff would take for a request."""
+    text = text.translate(_SIGNS)
+    return "\\&" + text if text.startswith(".") else text

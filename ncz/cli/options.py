@@ -82,9 +82,9 @@ def threads(function: F) -> F:
         "--threads",
         type=click.IntRange(min=0),
         default=1,
-        show_default=True,
         metavar="N",
-        help="Work on N blocks at a time; 0 means one per core. The output does not depend on it.",
+        help="Work on N blocks at a time; 0 means one per core. The output does not depend on "
+        "it.  [default: 1]",
     )(function)
 
 

@@ -266,6 +266,8 @@ def _remove(source: Source, path: Path | None) -> None:
         if not os.path.samestat(now, then) or now.st_mtime_ns != then.st_mtime_ns:
             raise Failure(f"was not removed: it changed after {where} was made")
         source.path.unlink()
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise Failure(
             f"was not removed although {where} is complete: {exits.plain(error)}"
