@@ -1,1 +1,4 @@
+"""How numbers become bits: exact arithmetic, range coding, checks, the block pipeline.
 
+Knows no model and no file type.
+"""

@@ -16,7 +16,7 @@ import numba
 
 from ncz.codec.notice import say, set_notice
 
-__all__ = ["compiling", "inline", "jit", "set_notice"]
+__all__ = ["compiling", "jit", "set_notice"]
 
 _NOTICE_AFTER_S = 1.0  # loading from the cache is faster than this; compiling never is
 
@@ -40,8 +40,3 @@ def _say(what: str) -> None:
 def jit(function: Callable[..., Any]) -> Any:
     """Compile `function` on first call: no Python objects, no GIL, no bounds checks, cached."""
     return numba.njit(cache=True, nogil=True, boundscheck=False)(function)
-
-
-def inline(function: Callable[..., Any]) -> Any:
-    """Like :func:`jit`, for small functions to be merged into their caller's machine code."""
-    return numba.njit(cache=True, nogil=True, boundscheck=False, inline="never")(function)

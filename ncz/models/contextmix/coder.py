@@ -1,0 +1,124 @@
+"""The context-mixing coder: any bytes, a block at a time.
+
+Coded data: a byte of kind and flags; for binary blocks the row and cell lengths; then the
+range coder's bytes. Everything else follows from the parameters (revision and preset) and
+the block's raw size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ncz.codec.coder import CoderSpec
+from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.codec.jit import compiling
+from ncz.models.contextmix import branches, kernel, state
+from ncz.models.contextmix.detect import MAX_ROW, Content, content
+from ncz.models.contextmix.presets import PRESETS, REVISION
+
+CODER_ID = 2
+_ABSOLUTE = 0x80  # flag beside the kind
+_BINARY_HEAD = 4  # bytes: kind, row (two), cell
+
+
+class ContextMix:
+    """A coder of one preset. Holds no state between blocks."""
+
+    def __init__(self, preset: int) -> None:
+        self._number = preset
+        self._preset = PRESETS[preset]
+
+    @property
+    def name(self) -> str:
+        """``contextmix-`` and the preset."""
+        return f"contextmix-{self._number}"
+
+    @property
+    def spec(self) -> CoderSpec:
+        """Two bytes of parameters: revision and preset."""
+        return CoderSpec(CODER_ID, bytes((REVISION, self._number)))
+
+    def encode(self, raw: bytes) -> bytes | None:
+        """Coded bytes of a non-empty block, or None if they would not be fewer."""
+        with compiling("the context-mixing coder"):
+            data = _writable(raw)
+            found = content(data)
+            if found.absolute:
+                branches.to_absolute(data)
+            head = _pack(found)
+            out = np.empty(max(len(raw) - len(head), 0), np.uint8)
+            size = kernel.code_block(self._fresh(found, len(raw)), data, out, False)
+        if size > out.size:
+            return None
+        return head + out[:size].tobytes()
+
+    def decode(self, coded: bytes, raw_size: int) -> bytes:
+        """The raw bytes of a block.
+
+        Raises:
+            FormatError: the head of the coded data says what this coder does not know.
+        """
+        found, head = _unpack(coded)
+        with compiling("the context-mixing coder"):
+            data = np.zeros(raw_size, np.uint8)
+            code = _writable(coded)[head:]
+            kernel.code_block(self._fresh(found, raw_size), data, code, True)
+            if found.absolute:
+                branches.to_relative(data)
+        return data.tobytes()
+
+    def memory(self, raw_size: int) -> int:
+        """Bytes of working memory for a block of `raw_size`."""
+        most = max(state.size(self._preset, kind, raw_size) for kind in kernel.KINDS)
+        return most + 3 * raw_size
+
+    def _fresh(self, found: Content, raw_size: int) -> kernel.Model:
+        return state.fresh(self._preset, found.kind, raw_size, found.row, found.cell)
+
+
+def coder(level: int) -> ContextMix:
+    """The coder of an ncz level, 2 to 6."""
+    return ContextMix(level)
+
+
+def from_params(params: bytes) -> ContextMix:
+    """The coder that a file's header asks for.
+
+    Raises:
+        UnsupportedError: another revision, or a preset this one does not have.
+    """
+    if len(params) != 2 or params[0] != REVISION or params[1] not in PRESETS:
+        raise UnsupportedError(
+            f"this file needs context mixing with parameters {params.hex()}, "
+            f"and this ncz knows revision {REVISION} only; install a newer ncz"
+        )
+    return ContextMix(params[1])
+
+
+def _writable(raw: bytes) -> np.ndarray:
+    """uint8 array over a copy: read-only arrays would need machine code of their own."""
+    return np.frombuffer(bytearray(raw), np.uint8)
+
+
+def _pack(found: Content) -> bytes:
+    first = found.kind | (_ABSOLUTE if found.absolute else 0)
+    if found.kind == kernel.BINARY:
+        return bytes((first, found.row & 0xFF, found.row >> 8, found.cell))
+    return bytes((first,))
+
+
+def _unpack(coded: bytes) -> tuple[Content, int]:
+    if not coded:
+        raise FormatError("the coded data is empty")
+    kind = coded[0] & ~_ABSOLUTE
+    absolute = coded[0] & _ABSOLUTE != 0
+    if kind not in kernel.KINDS or (absolute and kind in (kernel.TEXT, kernel.BINARY)):
+        raise FormatError(f"the coded data starts with {coded[0]}, which is no kind of block")
+    if kind != kernel.BINARY:
+        return Content(kind, absolute=absolute), 1
+    if len(coded) < _BINARY_HEAD:
+        raise FormatError("the coded data ends in its head")
+    row, cell = coded[1] | coded[2] << 8, coded[3]
+    if not (1 <= row <= MAX_ROW and 1 <= cell <= 8):
+        raise FormatError(f"row length {row} or cell length {cell} is out of range")
+    return Content(kind, row, cell), _BINARY_HEAD
