@@ -154,7 +154,7 @@ def _round_trip(row: Row, item: Item, codec: Peer, limit_s: float, children: _Ch
     with _scratch() as (there, back):
         raw, coded, restored = there / "raw", there / f"coded.{suffix}", back / "raw"
         shutil.copyfile(item.path, raw)
-        request = {"codec": codec.name, "raw_size": item.size}
+        request = {"codec": codec.name, "raw_size": item.size, "scratch": str(there.parent)}
         encoding = {**request, "direction": "encode", "source": str(raw), "target": str(coded)}
         encoded = children.ask(encoding, limit_s)
         if "error" in encoded:
@@ -198,15 +198,17 @@ class _Children:
         with self._lock:
             if self._stopped:
                 return {"error": "interrupted"}
+            theirs, ours = os.pipe()
             child = subprocess.Popen(
                 [sys.executable, "-m", "ncz.corpora.measure", json.dumps(request)],
-                stdin=subprocess.DEVNULL,
+                stdin=theirs,  # which ends when this process does, however that comes
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
                 env={**os.environ, **_ONE_THREAD},
                 start_new_session=True,  # the peers that are commands end with it
             )
+            os.close(theirs)
             self._running.add(child)
         try:
             said, complained = child.communicate(timeout=limit_s)
@@ -215,6 +217,7 @@ class _Children:
             child.communicate()
             return {"error": f"took more than {limit_s:.0f} s"}
         finally:
+            os.close(ours)
             with self._lock:
                 self._running.discard(child)
         if child.returncode:

@@ -8,6 +8,9 @@ a user pays it once per process and not per byte.
 The few kilobytes, coded, go beside the coded file, so that decoding can warm up on them
 without running the encoder, whose memory would count.
 
+A measuring process reads its standard input, which holds nothing, to its end: that is the end
+of the process that asked. It then removes the scratch folder and takes its commands with it.
+
 Run as ``python -m ncz.corpora.measure`` with a request as its argument, this prints the
 result as one line of JSON. It is how :mod:`ncz.corpora.bench` measures, and no interface.
 """
@@ -17,8 +20,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -126,9 +132,20 @@ def _timed(work: Callable[[], bytes]) -> tuple[bytes, float, float]:
     return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
+def _end_with_asker(scratch: Path) -> None:
+    while os.read(0, 1):
+        pass
+    shutil.rmtree(scratch, ignore_errors=True)
+    if sys.platform != "win32" and os.getpgid(0) == os.getpid():  # never a group we only joined
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
 def main(argument: str) -> None:
     """Does what the request says and prints the outcome."""
     request = json.loads(argument)
+    watch = threading.Thread(target=_end_with_asker, args=(Path(request["scratch"]),), daemon=True)
+    watch.start()
     codec = by_name(request["codec"])
     source, target = Path(request["source"]), Path(request["target"])
     outcome: dict[str, object]

@@ -1,6 +1,8 @@
 """The benchmark from end to end on tiny files, and the command around it."""
 
 import json
+import os
+import random
 import subprocess
 import sys
 import threading
@@ -115,6 +117,7 @@ def test_a_codec_that_raises_is_a_failure_with_its_reason(tmp_path):
         "source": str(tmp_path / "nothing"),
         "target": str(tmp_path / "x"),
         "raw_size": 3,
+        "scratch": str(tmp_path / "scratch"),
     }
     answer = bench._Children().ask(request, 60)
     assert answer["error"].startswith("FileNotFoundError")
@@ -162,8 +165,34 @@ def test_an_interrupted_run_keeps_its_rows_and_leaves_no_process(files, tmp_path
         bench.run(plan_of(files, "zlib-9", "bz2-9", "lzma-9e"), out, notice=interrupt)
     kept = rows.load(out / bench.ROWS)
     assert len(kept) == 1 and kept[0].ok
-    deadline = time.monotonic() + 30
-    while any(thread.name.startswith("ThreadPool") for thread in threading.enumerate()):
+    wait_until(lambda: not any(t.name.startswith("ThreadPool") for t in threading.enumerate()))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_killed_run_leaves_no_process_and_no_scratch_folder(files, tmp_path):
+    (files / "big").write_bytes(random.Random(1).randbytes(8_000_000))
+    script = (
+        "import sys\n"
+        "from ncz.corpora import bench, peers, select\n"
+        "items = tuple(select.select(sys.argv[1]))\n"
+        "bench.run(bench.Plan(items, (peers.by_name('lzma-9e'),)))\n"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    victim = subprocess.Popen(
+        [sys.executable, "-c", script, str(files / "big")],
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,  # the measuring process has it too, and its end shows here
+    )
+    wait_until(lambda: list(scratch.glob("*/there/*.sample")))
+    victim.kill()
+    victim.communicate(timeout=60)
+    wait_until(lambda: not list(scratch.iterdir()))
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 60
+    while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
