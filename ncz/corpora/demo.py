@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import ncz
@@ -45,7 +46,7 @@ class _Sum:
 
 def main() -> None:
     """Prints the demonstration. Ends with an exception if anything in it is not so."""
-    set_notice(lambda sentence: print(f"({sentence})", file=sys.stderr, flush=True))
+    set_notice(_say_once)
     codecs = [
         *(peer for peer in PEERS if isinstance(peer, Library) and peer.name in _PEERS),
         ncz_at(3),
@@ -82,6 +83,11 @@ def _table(codecs: Sequence[Library]) -> None:
     print()
     print("ncz -6 against the others, all files together:")
     print("   ".join(f"{_title(name)} {-100 * part:+.1f} %" for name, part in saved.items()))
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    print(f"({sentence})", flush=True)
 
 
 def _measure(codec: Library, raw: bytes, so_far: _Sum) -> int:
