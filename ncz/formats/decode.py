@@ -93,6 +93,7 @@ class Decoder:
         self.damage: list[FormatError] = []  # with keep_going, what was passed over
         self.blocks = 0  # handed on, damaged ones included
         self.raw_size = 0  # bytes of content handed on
+        self.coded_done = 0  # bytes of the file up to the end of the last block handed on
         self.wanted = 1  # bytes of the file that would help most
         self.hungry = True  # nothing comes before more of the file is fed
         self.trailing: int | None = None  # offset of what follows the file and is not part of it
@@ -187,6 +188,7 @@ class Decoder:
         assert self._pipeline is not None
         decoded = self._pipeline.take()
         self.blocks += 1
+        self.coded_done = decoded.block.offset + decoded.block.head.coded_size
         if isinstance(decoded.raw, bytes):
             self._check.update(decoded.raw)
             self.raw_size += len(decoded.raw)

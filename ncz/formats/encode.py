@@ -58,6 +58,7 @@ class Encoder:
 
     def __init__(self, plan: Plan, threads: int = 1) -> None:
         self.raw_size = 0  # bytes of content taken
+        self.raw_done = 0  # those of them whose blocks were written
         self.blocks = 0  # blocks written
         self._plan = plan
         self._buffer = bytearray()
@@ -121,6 +122,7 @@ class Encoder:
 
     def _emit(self) -> Iterator[bytes]:
         block = self._pipeline.take()
+        self.raw_done += len(block.raw)
         if self._member is not None and self._member.blocks == _MEMBER_BLOCKS:
             yield self._member.tail()
             self._member = None

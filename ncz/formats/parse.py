@@ -50,7 +50,7 @@ def events(window: Window, keep_going: bool = False, rescue: Rescue | None = Non
     Args:
         window: to be fed by the caller at every :class:`Need`.
         keep_going: yield :class:`Lost` for damage and go on.
-        rescue: the first known member that ends past an offset; a way on where a header is damaged.
+        rescue: the first known member from an offset on; a way on where a header is damaged.
 
     Raises:
         CorruptBlock, FormatError, UnsupportedError, TruncatedError: at the first damage; with
@@ -287,7 +287,7 @@ class _Member:
         """Go to the next whole head in the member. Whether there is one."""
         window = self.window
         known = self.rescue(at) if self.rescue else None
-        stop = known.start if known and known.start > at else None
+        stop = known.start if known else None
         window.skip(1)
         self.lost = True
         while True:

@@ -25,7 +25,7 @@ _CHUNK = 1 << 20  # bytes read at a time
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stream is: bytes read, bytes written, blocks written."""
+    """How far a stream is: bytes of input done with, bytes of output, and blocks, written."""
 
     bytes_in: int
     bytes_out: int
@@ -75,7 +75,7 @@ def compress_stream(
         _write(dst, piece)
         written += len(piece)
         if progress:
-            progress(Progress(encoder.raw_size, written, encoder.blocks))
+            progress(Progress(encoder.raw_done, written, encoder.blocks))
 
     try:
         while chunk := src.read(_CHUNK):
@@ -124,7 +124,7 @@ def decompress_stream(
                 if dst is not None:
                     _write(dst, piece)
                 if progress:
-                    progress(Progress(read, decoder.raw_size, decoder.blocks))
+                    progress(Progress(decoder.coded_done, decoder.raw_size, decoder.blocks))
             elif decoder.trailing is not None:
                 decoder.refuse_trailing()
                 break
@@ -186,7 +186,7 @@ def _rescue(src: BinaryIO) -> Rescue | None:
             src.seek(place)
         return [Known(a, b, tail.raw_size, len(tail.entries)) for a, b, tail in found[::-1]]
 
-    return lambda offset: next((known for known in members() if known.end > offset), None)
+    return lambda offset: next((known for known in members() if known.start >= offset), None)
 
 
 def _write(dst: BinaryIO, piece: bytes) -> None:
