@@ -1,7 +1,7 @@
 """A bar with speed and time left, on stderr, only where a person watches.
 
-Blocks finish seconds or minutes apart, so the bar is redrawn by a clock and not by the work:
-the time goes on and a finished block shows at once.
+Blocks finish seconds or minutes apart, so the bar is drawn by a clock and not by the work, and
+counts what the unfinished ones have done so far.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ def _draw(label: str, total: int | None, latest: list[int], done: threading.Even
         return
     from tqdm import tqdm
 
+    from ncz.codec.meter import in_flight
+
     with tqdm(
         desc=label,
         total=total,
@@ -66,7 +68,7 @@ def _draw(label: str, total: int | None, latest: list[int], done: threading.Even
     ) as shown:
         shown.start_t -= _SILENCE_S
         while not done.wait(_PERIOD_S):
-            shown.n = latest[0]
+            shown.n = max(shown.n, latest[0] + in_flight())
             shown.refresh()
 
 

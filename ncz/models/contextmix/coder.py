@@ -7,11 +7,14 @@ the block's raw size.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ncz.codec.coder import CoderSpec
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.codec.jit import compiling
+from ncz.codec.meter import metered
 from ncz.models.contextmix import branches, kernel, state
 from ncz.models.contextmix.detect import MAX_ROW, Content, content
 from ncz.models.contextmix.presets import PRESETS, REVISION
@@ -40,14 +43,16 @@ class ContextMix:
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes of a non-empty block, or None if they would not be fewer."""
-        with compiling("the context-mixing coder"):
-            data = _writable(raw)
-            found = content(data)
-            if found.absolute:
-                branches.to_absolute(data)
-            head = _pack(found)
-            out = np.empty(max(len(raw) - len(head), 0), np.uint8)
-            size = kernel.code_block(self._fresh(found, len(raw)), data, out, False)
+        _compile()
+        data = _writable(raw)
+        found = content(data)
+        if found.absolute:
+            branches.to_absolute(data)
+        head = _pack(found)
+        out = np.empty(max(len(raw) - len(head), 0), np.uint8)
+        model = self._fresh(found, len(raw))
+        with metered(lambda: int(model.setup[kernel.AT]), len(raw), len(raw)):
+            size = kernel.code_block(model, data, out, False)
         if size > out.size:
             return None
         return head + out[:size].tobytes()
@@ -59,12 +64,14 @@ class ContextMix:
             FormatError: the head of the coded data says what this coder does not know.
         """
         found, head = _unpack(coded)
-        with compiling("the context-mixing coder"):
-            data = np.zeros(raw_size, np.uint8)
-            code = _writable(coded)[head:]
-            kernel.code_block(self._fresh(found, raw_size), data, code, True)
-            if found.absolute:
-                branches.to_relative(data)
+        _compile()
+        data = np.zeros(raw_size, np.uint8)
+        code = _writable(coded)[head:]
+        model = self._fresh(found, raw_size)
+        with metered(lambda: int(model.setup[kernel.AT]), raw_size, len(coded)):
+            kernel.code_block(model, data, code, True)
+        if found.absolute:
+            branches.to_relative(data)
         return data.tobytes()
 
     def memory(self, raw_size: int) -> int:
@@ -74,6 +81,18 @@ class ContextMix:
 
     def _fresh(self, found: Content, raw_size: int) -> kernel.Model:
         return state.fresh(self._preset, found.kind, raw_size, found.row, found.cell)
+
+
+@functools.cache
+def _compile() -> None:
+    """Have everything compiled, or loaded from the cache, on a few bytes; say so if it takes."""
+    with compiling("the context-mixing coder"):
+        data = np.zeros(64, np.uint8)
+        content(data)
+        branches.to_absolute(data)
+        branches.to_relative(data)
+        model = state.fresh(PRESETS[min(PRESETS)], kernel.TEXT, data.size)
+        kernel.code_block(model, data, data.copy(), False)
 
 
 def coder(level: int) -> ContextMix:

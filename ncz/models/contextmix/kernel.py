@@ -30,14 +30,15 @@ SETS = 8  # weight sets
 SET_ROWS = (256, 2048, 768, 512, 2048, 4096, 2048, 2048)
 SET_START = np.array([0, *np.cumsum(SET_ROWS)], np.int64)
 MATCH_BUCKETS = 32
-_MATCH_LEAST = (5, 12)  # a shorter match is none
+FINAL_ROWS = 256 + MATCH_BUCKETS  # by the bits of this byte so far; by the match's length
+_SHORT, _LONG = 5, 12  # least lengths of the two match models: a shorter match is none
 
 _DETERMINISTIC = ((COUNTS[:, 0] == 0) != (COUNTS[:, 1] == 0)).astype(np.int64)
 LIMIT = 3071  # of the logistic domain, as in codec.tables
 _BIAS = 256
 
 # Indices into Model.setup.
-KIND, ROW, CELL, ACTIVE, ACTIVE_SETS, LINE_BITS, MATCH_BITS = range(7)
+KIND, ROW, CELL, ACTIVE, ACTIVE_SETS, LINE_BITS, MATCH_BITS, AT = range(8)
 KINDS = TEXT, BINARY, MACHINE32, MACHINE64 = range(4)
 
 
@@ -50,7 +51,7 @@ class Model(NamedTuple):
     table: np.ndarray  # uint8[2^LINE_BITS * 16]: bit histories
     maps: np.ndarray  # uint32[CONTEXTS, 256]: history -> probability << 10 | count
     weights: np.ndarray  # int32[rows, inputs]: first layer, 65536 is one
-    final: np.ndarray  # int32[256, SETS]: second layer
+    final: np.ndarray  # int32[FINAL_ROWS, SETS]: second layer, two mixers averaged
     match_maps: np.ndarray  # uint32[MATCHES, MATCH_BUCKETS]
     match_table: np.ndarray  # int32[MATCHES, 2^MATCH_BITS]
     apm0: np.ndarray  # int32[256 * MATCH_BUCKETS, 33]: 22-bit probabilities
@@ -160,6 +161,7 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
     high_orders = 7 if kind == TEXT else 5
 
     for pos in range(data.size):
+        setup[AT] = pos  # for whoever watches
         if pos > 0:
             c = np.int64(data[pos - 1])
             if pos >= 2:
@@ -189,7 +191,7 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
             for m in range(MATCHES):
                 slot = ((short if m == 0 else long) >> 20) & match_mask
                 ptr[m], length[m] = _follow_match(
-                    data, pos, ptr[m], length[m], match_table[m], slot, 5 if m == 0 else 12
+                    data, pos, ptr[m], length[m], match_table[m], slot, _SHORT if m == 0 else _LONG
                 )
         for m in range(MATCHES):
             expected[m] = 0
@@ -253,7 +255,8 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
                 row[3] = (matched * 2 + (expects[1] >= 0)) * 8 + bit_at
                 for k2 in range(4, SETS):
                     row[k2] = select[k2] * 8 + bit_at
-                total = np.int64(0)
+                total0 = np.int64(0)
+                total1 = np.int64(0)
                 for a in range(sets_on):
                     r = SET_START[active_sets[a]] + row[active_sets[a]]
                     dot = np.int64(0)
@@ -261,8 +264,11 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
                         dot += np.int64(weights[r, j]) * np.int64(x[j])
                     dot = min(max(dot >> 16, -2047), 2047)
                     out[a] = dot
-                    total += dot * np.int64(final[c0, a])
-                total = min(max(total >> 16, -LIMIT), LIMIT)
+                    total0 += dot * np.int64(final[c0, a])
+                    total1 += dot * np.int64(final[256 + matched, a])
+                total0 = min(max(total0 >> 16, -LIMIT), LIMIT)
+                total1 = min(max(total1 >> 16, -LIMIT), LIMIT)
+                total = (total0 + total1) >> 1
                 mixed = squash(total)
                 scale = min(max(total, -2047), 2047) + 2048
                 cell = scale >> 7
@@ -294,9 +300,11 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
                     error = ((y << 16) - (squash(out[a]) >> 8)) * rate
                     for j in range(inputs):
                         weights[r, j] += (np.int64(x[j]) * error + (1 << 19)) >> 20
-                error = ((y << 16) - (mixed >> 8)) * model.rates[RATE_FINAL]
+                error0 = ((y << 16) - (squash(total0) >> 8)) * model.rates[RATE_FINAL]
+                error1 = ((y << 16) - (squash(total1) >> 8)) * model.rates[RATE_FINAL]
                 for a in range(sets_on):
-                    final[c0, a] += (out[a] * error + (1 << 19)) >> 20
+                    final[c0, a] += (out[a] * error0 + (1 << 19)) >> 20
+                    final[256 + matched, a] += (out[a] * error1 + (1 << 19)) >> 20
                 for a in range(contexts_on):
                     at = line[a] + node
                     s = table[at]
