@@ -11,7 +11,7 @@ from ncz.models.contextmix.presets import Preset, matches
 from ncz.models.contextmix.states import COUNTS
 
 _FIRST_WEIGHT = 6000  # of 65536, for each context's main input
-_RATES = (10, 24, 2, 255)
+_RATES = (10, 24, 5, 255)
 _CELLS = 33  # of an adaptive probability map: every 128 of ±2048 in the logistic domain
 _APM_ROWS = (256 * kernel.MATCH_BUCKETS, 1 << 16, 1 << 16)
 _CACHE_LINE = 64
@@ -42,7 +42,7 @@ def fresh(preset: Preset, kind: int, raw_size: int, row: int = 1, cell: int = 1)
         table=_aligned_zeros(LINE << line_bits),
         maps=np.tile(_history_guess(), (kernel.CONTEXTS, 1)),
         weights=weights,
-        final=np.full((256, kernel.SETS), 65536 // len(preset.sets), np.int32),
+        final=np.full((kernel.FINAL_ROWS, kernel.SETS), 65536 // len(preset.sets), np.int32),
         match_maps=np.full((kernel.MATCHES, kernel.MATCH_BUCKETS), 1 << 31, np.uint32),
         match_table=np.zeros((kernel.MATCHES, 1 << match_bits), np.int32),
         apm0=apms[0],
