@@ -49,7 +49,8 @@ class Content:
 
         Raises:
             CorruptBlock: the next block is damaged.
-            FormatError: a member that was passed from end to end does not match its content check.
+            FormatError: the next block is the last of a member that was passed from its start, and
+                does not match its content check.
         """
         places = self.index.blocks[first:stop]
         read = (index.read_block(self._src, self.index, place) for place in places)
@@ -60,13 +61,13 @@ class Content:
             if place.number == member.first_block:
                 check, from_start = Running(), True
             check.update(raw)
-            yield place, raw
             last = place.number == member.first_block + member.blocks - 1
             if last and from_start and check.value != member.content_check:
                 raise FormatError(
                     f"the content check of the member at offset {member.offset} does not hold, "
                     "although every block is whole"
                 )
+            yield place, raw
 
     def pieces(self, start: int, end: int) -> Iterator[bytes]:
         """The content's bytes from `start` to before `end`, which must be in it."""

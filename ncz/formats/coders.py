@@ -52,6 +52,4 @@ def contextmix(level: int) -> Coder:
     """Context mixing at an ncz level, 2 to 6."""
     from ncz.models import contextmix
 
-    if not hasattr(contextmix, "coder"):
-        return zstd(19)
     return contextmix.coder(level)

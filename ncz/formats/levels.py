@@ -66,8 +66,6 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
 
 
 def _looks_compressed(raw: bytes) -> bool:
-    try:
-        from ncz.models.contextmix.detect import looks_compressed
-    except ImportError:
-        return False
+    from ncz.models.contextmix.detect import looks_compressed
+
     return looks_compressed(raw)
