@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from ncz.cli import names, options
+from ncz.cli import exits, names, options
+from ncz.cli.exits import Failure
 from ncz.cli.inputs import named_or_piped, refuse_typing
 from ncz.cli.quantities import size_between
 from ncz.cli.reporting import Reporter, announce_waiting
 from ncz.cli.transfer import Destination, Direction, Transfer
+from ncz.codec.errors import CorruptBlock, TruncatedError
 
 if TYPE_CHECKING:
     from ncz.formats.stream import Progress, StreamStats
@@ -73,7 +75,13 @@ def command(
         how = DecompressOptions(
             threads=threads, memlimit=memlimit, keep_going=keep_going, max_output=max_output
         )
-        return decompress_stream(src, dst, how, progress)
+        try:
+            stats = decompress_stream(src, dst, how, progress)
+        except (CorruptBlock, TruncatedError) as error:
+            raise Failure(f"{error}; --keep-going saves what is whole", exits.DAMAGED) from error
+        if stats.damage and stats.raw_size == 0:
+            raise Failure(f"{stats.damage[0]}; there is nothing to save", exits.DAMAGED)
+        return stats
 
     announce_waiting(reporter)
     direction = Direction(False, names.restored_name, run)

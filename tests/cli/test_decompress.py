@@ -83,6 +83,7 @@ def test_damage_leaves_no_output(ncz):
     assert len(result.lines) == 1
     assert "block 2" in result.err
     assert "content bytes 2048 to 3072" in result.err
+    assert result.err.endswith("; --keep-going saves what is whole\n")
     assert here() == ["a.ncz"]
 
 
@@ -100,6 +101,33 @@ def test_keep_going_saves_the_others_and_says_what_is_lost(ncz):
     assert [(d["block"], d["raw_start"], d["raw_end"]) for d in record["damage"]] == [
         (2, 2048, 3072)
     ]
+
+
+def test_keep_going_makes_no_file_of_nothing(ncz):
+    Path("a.ncz").write_bytes(coded(TEXT)[:60])
+    result = ncz("decompress", "--keep-going", "a.ncz")
+    assert result.code == 3
+    assert result.err.endswith("; there is nothing to save\n")
+    assert here() == ["a.ncz"]
+
+
+def test_keep_going_saves_what_comes_before_the_cut(ncz):
+    Path("a.ncz").write_bytes(coded(TEXT)[:-60])
+    result = ncz("decompress", "--keep-going", "a.ncz")
+    assert result.code == 3
+    saved = Path("a").read_bytes()
+    assert len(saved) >= 1024
+    assert TEXT.startswith(saved.rstrip(b"\0"))
+
+
+def test_keep_going_past_what_follows_the_file(ncz):
+    Path("a.ncz").write_bytes(coded(TEXT) + b"and a note")
+    assert ncz("decompress", "a.ncz").code == 3
+    assert here() == ["a.ncz"]
+    result = ncz("decompress", "--keep-going", "a.ncz")
+    assert result.code == 3
+    assert "trailing garbage" in result.err
+    assert Path("a").read_bytes() == TEXT
 
 
 def test_rm_reads_the_output_back(ncz):
