@@ -10,7 +10,7 @@ RESULTS_OF ?= $(if $(NCZ_CORPORA),$(firstword $(subst :, ,$(NCZ_CORPORA)))/lossl
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
 
-.PHONY: help setup demo test check lint bench results clean
+.PHONY: help setup demo test check lint bench results man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (a minute or two)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make check    lint and run the fast tests'
 	@echo 'make bench    ncz beside its peers on files of this machine, into bench-out/builtin'
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
+	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
 setup: $(READY)
@@ -49,6 +50,9 @@ bench: $(READY)
 results: $(READY)
 	$(BIN)/ncz bench '$(RESULTS_OF)' --peers $(RESULTS_PEERS) --jobs $(JOBS) --out bench-out/results --resume
 	$(BIN)/python -m ncz.corpora.publish bench-out/results
+
+man: $(READY)
+	$(BIN)/ncz man build/man/man1
 
 clean:
 	rm -rf $(VENV) bench-out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
