@@ -37,7 +37,8 @@ def start_encoder(state: np.ndarray) -> None:
 @jit
 def _shift_low(state: np.ndarray, out: np.ndarray) -> None:
     low = state[LOW]
-    if low < 0xFF000000 or low > _MASK32:
+    # The first byte is kept even if it is 0xFF: no byte before it could take a carry.
+    if state[PENDING] == 0 or low < 0xFF000000 or low > _MASK32:
         carry = low >> 32
         pending = state[PENDING]
         pos = state[POS]
