@@ -18,7 +18,8 @@ COUNT = 30
 
 @jit
 def _at(data: np.ndarray, pos: int, back: int) -> int:
-    return np.int64(data[pos - back]) if pos >= back else np.int64(0)
+    # A row of one byte asks for the byte being coded, which a decoder does not have.
+    return np.int64(data[pos - back]) if 0 < back <= pos else np.int64(0)
 
 
 @jit

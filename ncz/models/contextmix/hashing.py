@@ -12,15 +12,25 @@ import numpy as np
 from ncz.codec.jit import jit
 
 LINE = 16  # bytes in a line
-_MULTIPLIER = np.int64(-7046029254386353131)  # 2^64 / golden ratio, odd
-_OFFSET = np.int64(0x51ED27)
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
+_OFFSET = np.uint64(0x51ED27)
+_FOLD = np.uint64(31)
 
 
 @jit
 def mix(h: int, value: int) -> int:
-    """Fold `value` into the 64-bit hash `h` (wrapping arithmetic)."""
-    h = (h ^ (value + _OFFSET)) * _MULTIPLIER
-    return h ^ ((h >> 31) & 0x1FFFFFFFF)
+    """Fold `value` into the 64-bit hash `h`.
+
+    Unsigned inside: what a signed product that overflows gives is the compiler's choice.
+    """
+    u = (np.uint64(h) ^ (np.uint64(value) + _OFFSET)) * _MULTIPLIER
+    return np.int64(u ^ (u >> _FOLD))
+
+
+@jit
+def add(h: int, value: int) -> int:
+    """The sum of two 64-bit hashes modulo 2^64, unsigned inside for the same reason."""
+    return np.int64(np.uint64(h) + np.uint64(value))
 
 
 @jit

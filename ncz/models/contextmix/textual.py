@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ncz.codec.jit import jit
-from ncz.models.contextmix.hashing import mix
+from ncz.models.contextmix.hashing import add, mix
 
 COUNT = 28
 """Contexts computed here."""
@@ -115,7 +115,7 @@ def contexts(
     ctx[6] = mix(c4, c8)
     ctx[7] = mix(w0, c1)
     ctx[8] = mix(w0, w1)
-    ctx[9] = mix(w0 + 7, v[WORD2])
+    ctx[9] = mix(add(w0, 7), v[WORD2])
     ctx[10] = mix(mix(w0, w1), v[WORD2])
     ctx[11] = mix(w0, v[GAP])
     ctx[12] = c4 & 0xFFFF00
@@ -127,7 +127,7 @@ def contexts(
     ctx[18] = mix(v[INITIALS], w0)
     ctx[19] = mix(shape, c1)
     ctx[20] = mix(w1, c1)
-    ctx[21] = mix(words[v[FIELD] & 255] + 3, w0 + 1)
+    ctx[21] = mix(add(words[v[FIELD] & 255], 3), add(w0, 1))
     ctx[22] = mix(shape & 0xFFFFFF, w0)
     ctx[23] = mix(column, c1)
     ctx[24] = 0
