@@ -100,7 +100,7 @@ def start_decoder(state: np.ndarray, code: np.ndarray) -> None:
     for i in range(4):
         value <<= 8
         if i < code.size:
-            value |= code[i]
+            value |= np.int64(code[i])
     state[CODE] = value
     state[POS] = 4
 
@@ -123,7 +123,7 @@ def decode_bit(state: np.ndarray, code: np.ndarray, p1: int) -> int:
         pos = state[POS]
         value <<= 8
         if pos < code.size:
-            value |= code[pos]
+            value |= np.int64(code[pos])
         state[POS] = pos + 1
     state[CODE] = value
     state[RANGE] = width
