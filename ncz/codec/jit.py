@@ -7,12 +7,16 @@ user's cache directory where that is read-only, so that only the first run waits
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numba
+import numpy as np
 
 from ncz.codec.notice import say, set_notice
 
@@ -34,9 +38,47 @@ def compiling(what: str) -> Iterator[None]:
 
 
 def _say(what: str) -> None:
-    say(f"compiling {what} for this machine, once; later runs start at once")
+    say(f"making {what} ready; the first run on a machine compiles it, later ones start at once")
 
 
 def jit(function: Callable[..., Any]) -> Any:
-    """Compile `function` on first call: no Python objects, no GIL, no bounds checks, cached."""
-    return numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    """Compile `function` on first call: no Python objects, no GIL, no bounds checks, cached.
+
+    numba renews a cached function when its own file changes. What is compiled into it from
+    elsewhere, other functions and constant tables, is watched here, so that an upgrade of
+    ncz never runs old machine code.
+    """
+    compiled = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    fingerprint = _fingerprint(function)
+    _FINGERPRINTS[id(compiled)] = fingerprint
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if file is not None:  # None where compiling is switched off
+        file._source_stamp = (file._source_stamp, fingerprint)
+    return compiled
+
+
+_FINGERPRINTS: dict[int, str] = {}  # of compiled functions, which live as long as the process
+
+
+def _fingerprint(function: Callable[..., Any]) -> str:
+    """A digest of all that is compiled into `function`: its file, its callees, its constants."""
+    digest = hashlib.sha256(Path(function.__code__.co_filename).read_bytes())
+    for value in _globals_used(function):
+        if id(value) in _FINGERPRINTS:
+            digest.update(_FINGERPRINTS[id(value)].encode())
+        elif isinstance(value, np.ndarray):
+            digest.update(value.tobytes())
+        elif isinstance(value, (int, tuple)):
+            digest.update(repr(value).encode())
+    return digest.hexdigest()
+
+
+def _globals_used(function: Callable[..., Any]) -> Iterator[Any]:
+    """Values of the global names in `function`, and of the names it takes from modules."""
+    names = function.__code__.co_names
+    for name in names:
+        value = function.__globals__.get(name)
+        if isinstance(value, ModuleType):
+            yield from (vars(value)[inner] for inner in names if inner in vars(value))
+        else:
+            yield value

@@ -12,10 +12,10 @@ import functools
 import numpy as np
 
 from ncz.codec.coder import CoderSpec
-from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.codec.errors import FormatError, NczError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
-from ncz.models.contextmix import branches, kernel, state
+from ncz.models.contextmix import branches, kernel, prior, state
 from ncz.models.contextmix.detect import MAX_ROW, Content, content
 from ncz.models.contextmix.presets import PRESETS, REVISION
 
@@ -80,19 +80,38 @@ class ContextMix:
         return most + 3 * raw_size
 
     def _fresh(self, found: Content, raw_size: int) -> kernel.Model:
-        return state.fresh(self._preset, found.kind, raw_size, found.row, found.cell)
+        start = prior.for_kind(found.kind)
+        return state.fresh(self._preset, found.kind, raw_size, found.row, found.cell, start)
+
+
+_PROBE = bytes(range(48)) + b"ncz is exact; " * 4
+_PROBE_CODED = (
+    "ffd5c24a1b52582b6e226b08d9325c6f1f152d9efaf5cfbb86e3a52980aa1b4ab0a2fe8718db11f5d331"
+    "f7f508fe877a6b60f49621925c3dfa2d28b2f1"
+)
 
 
 @functools.cache
 def _compile() -> None:
-    """Have everything compiled, or loaded from the cache, on a few bytes; say so if it takes."""
+    """Have everything compiled, or loaded from the cache, and see that it computes rightly.
+
+    Raises:
+        NczError: compiled code gives other bytes than it must, on this machine or because
+            the compiler's cache holds what an older ncz left there.
+    """
     with compiling("the context-mixing coder"):
-        data = np.zeros(64, np.uint8)
+        data = _writable(_PROBE)
         content(data)
         branches.to_absolute(data)
         branches.to_relative(data)
-        model = state.fresh(PRESETS[min(PRESETS)], kernel.TEXT, data.size)
-        kernel.code_block(model, data, data.copy(), False)
+        model = state.fresh(PRESETS[min(PRESETS)], kernel.BINARY, data.size, 16, 4, None)
+        code = np.zeros(data.size, np.uint8)
+        size = kernel.code_block(model, data, code, False)
+    if code[:size].tobytes().hex() != _PROBE_CODED:
+        raise NczError(
+            "the compiled coder fails its self-test on this machine; delete the __pycache__ "
+            "folders of the ncz package and the numba cache, and try again"
+        )
 
 
 def coder(level: int) -> ContextMix:

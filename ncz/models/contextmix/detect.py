@@ -94,7 +94,7 @@ def _trial(samples: np.ndarray, candidate: Content) -> int:
     if candidate.absolute:
         samples = samples.copy()
         branches.to_absolute(samples)
-    model = fresh(_TRIAL_PRESET, candidate.kind, samples.size, candidate.row, candidate.cell)
+    model = fresh(_TRIAL_PRESET, candidate.kind, samples.size, candidate.row, candidate.cell, None)
     return int(code_block(model, samples, np.empty(0, np.uint8), False))
 
 

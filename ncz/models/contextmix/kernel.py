@@ -22,6 +22,7 @@ from ncz.codec.tables import RECIPROCAL, SQUASH24, STRETCH12
 from ncz.models.contextmix import binary, machine, textual
 from ncz.models.contextmix.hashing import find_line, mix
 from ncz.models.contextmix.states import COUNTS, NEXT
+from ncz.models.contextmix.textual import LAST4, LAST8
 
 CONTEXTS = 30  # slots for contexts, the larger of both kinds
 PER_CONTEXT = 3  # mixer inputs of one context
@@ -68,6 +69,25 @@ RATE, RATE_START, RATE_FINAL, MAP_LIMIT = range(4)
 def squash(x: int) -> int:
     """2²⁴ · squash(x / 256), x clamped to the table."""
     return np.int64(SQUASH24[min(max(x, -LIMIT), LIMIT) + LIMIT + 1])
+
+
+@jit
+def see(data: np.ndarray, pos: int, v: np.ndarray, after1: np.ndarray, after2: np.ndarray) -> None:
+    """Take the byte before `pos` into the history that all kinds share.
+
+    `after1` and `after2` keep the last bytes that followed each byte and each pair.
+    """
+    if pos == 0:
+        return
+    c = np.int64(data[pos - 1])
+    if pos >= 2:
+        b = np.int64(data[pos - 2])
+        after1[b] = (after1[b] << 8 | c) & 0xFFFFFF
+        if pos >= 3:
+            b |= np.int64(data[pos - 3]) << 8
+            after2[b] = (after2[b] << 8 | c) & 0xFFFF
+    v[LAST8] = (v[LAST8] << 8 | v[LAST4] >> 24) & 0xFFFFFFFF
+    v[LAST4] = (v[LAST4] << 8 | c) & 0xFFFFFFFF
 
 
 @jit
@@ -162,16 +182,7 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
 
     for pos in range(data.size):
         setup[AT] = pos  # for whoever watches
-        if pos > 0:
-            c = np.int64(data[pos - 1])
-            if pos >= 2:
-                b = np.int64(data[pos - 2])
-                after1[b] = (after1[b] << 8 | c) & 0xFFFFFF
-                if pos >= 3:
-                    b |= np.int64(data[pos - 3]) << 8
-                    after2[b] = (after2[b] << 8 | c) & 0xFFFF
-            v[1] = (v[1] << 8 | v[0] >> 24) & 0xFFFFFFFF
-            v[0] = (v[0] << 8 | c) & 0xFFFFFFFF
+        see(data, pos, v, after1, after2)
         if kind == TEXT:
             textual.contexts(data, pos, v, words, after1, after2, ctx, select)
         elif kind >= MACHINE32:
@@ -181,11 +192,11 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
         for a in range(contexts_on):
             i = active[a]
             ctx[i] = mix(ctx[i], i + 1)
-        c4 = v[0]
+        c4 = v[LAST4]
         c1 = c4 & 0xFF
         if pos >= 16:
-            short = mix(c4, v[1] & 0xFF)
-            long = mix(c4, v[1])
+            short = mix(c4, v[LAST8] & 0xFF)
+            long = mix(c4, v[LAST8])
             for j in range(9, 13):
                 long = mix(long, np.int64(data[pos - j]))
             for m in range(MATCHES):

@@ -8,17 +8,21 @@ from ncz.codec.tables import SQUASH24
 from ncz.models.contextmix import kernel
 from ncz.models.contextmix.hashing import LINE
 from ncz.models.contextmix.presets import Preset, matches
+from ncz.models.contextmix.prior import Prior
 from ncz.models.contextmix.states import COUNTS
 
 _FIRST_WEIGHT = 6000  # of 65536, for each context's main input
-_RATES = (10, 24, 5, 255)
+_RATES = (10, 24, 5, 1023)  # see the kernel: first layer, its start, second layer, maps
+_RATES_PRIMED = (10, 0, 5, 1023)
 _CELLS = 33  # of an adaptive probability map: every 128 of ±2048 in the logistic domain
 _APM_ROWS = (256 * kernel.MATCH_BUCKETS, 1 << 16, 1 << 16)
 _CACHE_LINE = 64
 
 
-def fresh(preset: Preset, kind: int, raw_size: int, row: int = 1, cell: int = 1) -> kernel.Model:
-    """The state for a block of `raw_size` bytes."""
+def fresh(
+    preset: Preset, kind: int, raw_size: int, row: int, cell: int, start: Prior | None
+) -> kernel.Model:
+    """The state for a block of `raw_size` bytes, from the prior `start` or from nothing."""
     contexts = preset.contexts(kind)
     line_bits = preset.lines(kind, raw_size)
     match_bits = matches(raw_size)
@@ -34,8 +38,8 @@ def fresh(preset: Preset, kind: int, raw_size: int, row: int = 1, cell: int = 1)
     )
     weights = np.zeros((int(kernel.SET_START[-1]), inputs(len(contexts))), np.int32)
     weights[:, 0 : kernel.PER_CONTEXT * len(contexts) : kernel.PER_CONTEXT] = _FIRST_WEIGHT
-    apms = [np.tile(_straight_line(), (rows, 1)) for rows in _APM_ROWS]
-    return kernel.Model(
+    apms = [np.tile(straight_line(), (rows, 1)) for rows in _APM_ROWS]
+    model = kernel.Model(
         setup=setup,
         active=np.array(contexts, np.int64),
         active_sets=np.array(preset.sets, np.int64),
@@ -48,8 +52,18 @@ def fresh(preset: Preset, kind: int, raw_size: int, row: int = 1, cell: int = 1)
         apm0=apms[0],
         apm1=apms[1],
         apm2=apms[2],
-        rates=np.array(_RATES, np.int64),
+        rates=np.array(_RATES if start is None else _RATES_PRIMED, np.int64),
     )
+    if start is not None:
+        start.apply(model, preset.number)
+    return model
+
+
+def carry(source: kernel.Model, target: kernel.Model) -> None:
+    """Take over all that is learned but the bit histories, between models of one preset."""
+    for name in ("maps", "weights", "final", "match_maps", "apm0", "apm1", "apm2"):
+        getattr(target, name)[:] = getattr(source, name)
+    target.rates[kernel.RATE_START] = 0
 
 
 def inputs(contexts: int) -> int:
@@ -85,7 +99,7 @@ def _history_guess() -> np.ndarray:
     return (p << 10).astype(np.uint32)
 
 
-def _straight_line() -> np.ndarray:
+def straight_line() -> np.ndarray:
     """int32[33]: the map that changes nothing, in 22 bits."""
     at = np.clip((np.arange(_CELLS) - _CELLS // 2) * 128, -kernel.LIMIT, kernel.LIMIT)
     return (SQUASH24[at + kernel.LIMIT + 1] >> 2).astype(np.int32)
