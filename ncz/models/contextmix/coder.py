@@ -15,7 +15,7 @@ from ncz.codec.coder import CoderSpec
 from ncz.codec.errors import FormatError, NczError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
-from ncz.models.contextmix import branches, kernel, prior, state
+from ncz.models.contextmix import branches, detect, kernel, prior, state
 from ncz.models.contextmix.detect import MAX_ROW, Content, content
 from ncz.models.contextmix.presets import PRESETS, REVISION
 
@@ -77,7 +77,7 @@ class ContextMix:
     def memory(self, raw_size: int) -> int:
         """Bytes of working memory for a block of `raw_size`."""
         most = max(state.size(self._preset, kind, raw_size) for kind in kernel.KINDS)
-        return most + 3 * raw_size
+        return max(most, detect.memory(raw_size)) + 3 * raw_size
 
     def _fresh(self, found: Content, raw_size: int) -> kernel.Model:
         start = prior.for_kind(found.kind)

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncz.codec.jit import jit
-from ncz.models.contextmix import branches
-from ncz.models.contextmix.kernel import BINARY, MACHINE32, MACHINE64, TEXT, code_block
+from ncz.models.contextmix import branches, state
+from ncz.models.contextmix.kernel import BINARY, KINDS, MACHINE32, MACHINE64, TEXT, code_block
 from ncz.models.contextmix.presets import PRESETS
-from ncz.models.contextmix.state import fresh
 
 MAX_ROW = 4096
 _MAX_CELL = 8
@@ -55,7 +54,7 @@ def looks_compressed(raw: bytes) -> bool:
 
 def content(raw: np.ndarray) -> Content:
     """The best guess for `raw`, uint8[n], n > 0."""
-    counts = np.bincount(raw, minlength=256)
+    counts = _counts(raw)
     # Tar files and the like fill up text with zeros.
     control = int(counts[1:32].sum() - counts[[9, 10, 12, 13, 27]].sum() + counts[127])
     printable = control <= _MOST_CONTROL * raw.size and counts[0] <= raw.size // 4
@@ -75,8 +74,21 @@ def content(raw: np.ndarray) -> Content:
     return min(candidates, key=lambda found: candidates[found] * _trial(samples, found))
 
 
+def memory(raw_size: int) -> int:
+    """Bytes of working memory that finding out takes, copies of the block aside."""
+    return max(state.size(_TRIAL_PRESET, kind, min(raw_size, 4 * _SAMPLE)) for kind in KINDS)
+
+
+def _counts(data: np.ndarray) -> np.ndarray:
+    """int64[256]: how often each byte occurs."""
+    counts = np.zeros(256, np.int64)
+    for start in range(0, data.size, _SAMPLE):  # bincount makes eight bytes of each
+        counts += np.bincount(data[start : start + _SAMPLE], minlength=256)
+    return counts
+
+
 def _entropy(data: np.ndarray) -> float:
-    counts = np.bincount(data, minlength=256)
+    counts = _counts(data)
     p = counts[counts > 0] / data.size
     return float(-(p * np.log2(p)).sum())
 
@@ -94,7 +106,9 @@ def _trial(samples: np.ndarray, candidate: Content) -> int:
     if candidate.absolute:
         samples = samples.copy()
         branches.to_absolute(samples)
-    model = fresh(_TRIAL_PRESET, candidate.kind, samples.size, candidate.row, candidate.cell, None)
+    model = state.fresh(
+        _TRIAL_PRESET, candidate.kind, samples.size, candidate.row, candidate.cell, None
+    )
     return int(code_block(model, samples, np.empty(0, np.uint8), False))
 
 
@@ -111,7 +125,7 @@ def _lengths(raw: np.ndarray) -> tuple[int, int, float]:
         return 1, 1, 0.0
     hits = np.zeros(most + 1, np.int64)
     seen = _count_repeats(raw, hits)
-    share = np.bincount(raw, minlength=256) / raw.size
+    share = _counts(raw) / raw.size
     chance = float((share * share).sum())
     cell = int(np.argmax(hits[1 : _MAX_CELL + 1])) + 1
     row = int(np.argmax(hits[_MAX_CELL + 1 :])) + _MAX_CELL + 1

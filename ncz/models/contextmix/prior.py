@@ -63,10 +63,16 @@ class Prior:
         tensors = self._tensors
         model.maps[:] = tensors["maps"]
         model.match_maps[:] = tensors["match_maps"]
-        model.weights[:] = tensors[f"{preset}.weights"].astype(np.int32) << WEIGHT_SHIFT
-        model.final[:] = tensors[f"{preset}.final"].astype(np.int32) << WEIGHT_SHIFT
+        # In place: what stands beside the model would count as memory of every block.
+        for name in ("weights", "final"):
+            np.left_shift(
+                tensors[f"{preset}.{name}"],
+                WEIGHT_SHIFT,
+                out=getattr(model, name),
+                dtype=np.int32,
+            )
         for name, apm in (("apm0", model.apm0), ("apm1", model.apm1), ("apm2", model.apm2)):
-            apm[tensors[f"{name}.rows"]] += tensors[f"{name}.moved"].astype(np.int32) << CELL_SHIFT
+            _move(apm, tensors[f"{name}.rows"], tensors[f"{name}.moved"])
         self.insert(model)
 
     def insert(self, model: Model) -> None:
@@ -132,3 +138,10 @@ def _insert(table: np.ndarray, place: np.ndarray, check: np.ndarray, states: np.
         at = find_line(table, np.int64(place[n]) & mask, np.int64(check[n]))
         for j in range(LINE - 1):
             table[at + 1 + j] = states[n, j]
+
+
+@jit
+def _move(apm: np.ndarray, rows: np.ndarray, moved: np.ndarray) -> None:
+    for n in range(rows.size):
+        for j in range(moved.shape[1]):
+            apm[rows[n], j] += np.int64(moved[n, j]) << CELL_SHIFT
