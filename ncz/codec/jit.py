@@ -1,7 +1,9 @@
 """How the compiled parts of ncz are compiled, and how a user hears of the wait.
 
 Everything compiled is integer arithmetic, so the compiler's freedom (vector width, order
-of sums) cannot change a result. Machine code is cached beside the source, or in the
+of sums) cannot change a result, with one exception to write around: numba declares that
+signed sums, differences and products never overflow. Where one may, it must be unsigned
+(see ``mix`` in :mod:`ncz.models.contextmix.hashing`). Machine code is cached beside the source, or in the
 user's cache directory where that is read-only, so that only the first run waits.
 """
 
@@ -68,7 +70,7 @@ def _fingerprint(function: Callable[..., Any]) -> str:
             digest.update(_FINGERPRINTS[id(value)].encode())
         elif isinstance(value, np.ndarray):
             digest.update(value.tobytes())
-        elif isinstance(value, (int, tuple)):
+        elif isinstance(value, (int, tuple, np.generic)):
             digest.update(repr(value).encode())
     return digest.hexdigest()
 

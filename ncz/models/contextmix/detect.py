@@ -21,6 +21,7 @@ _SAMPLE = 16 << 10  # bytes of one sample
 _TRIAL_PRESET = PRESETS[3]
 _MOST_CONTROL = 0.01  # share of control bytes in text
 _NOISE_BITS = 7.9  # order-0 entropy above which a block may be beyond compressing
+_PIECES, _PIECE = 16, 512  # where repeats are counted: so many pieces of so many bytes
 _STRONG_ROW = 0.5  # agreement beyond chance at one distance that makes text a table
 _FAVOUR = 0.97  # the full models of text and code gain more over the trial's than records do
 _WORTH_IT = 0.995  # a trial that leaves more than this is a waste
@@ -137,8 +138,8 @@ def _count_repeats(raw: np.ndarray, hits: np.ndarray) -> int:
     """Count, over samples, how often a byte equals the one at each distance before it."""
     most = hits.size - 1
     room = raw.size - most
-    pieces = min(16, max(1, room // 2048))
-    length = min(2048, room)
+    pieces = min(_PIECES, max(1, room // _PIECE))
+    length = min(_PIECE, room)
     for k in range(pieces):
         start = most + (room - length) * k // max(pieces - 1, 1)
         for i in range(start, start + length):
