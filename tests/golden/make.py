@@ -64,6 +64,20 @@ def machine_code(size: int) -> bytes:
     return out[:size]
 
 
+def machine_code_64(size: int) -> bytes:
+    """The same with 64-bit x86: prefixes, and addresses relative to the instruction."""
+    rng = random.Random(5)
+    targets = [rng.randrange(size) for _ in range(20)]
+    pieces = ["4889e5", "488b4508", "488d3d10200000", "4883ec18", "c9c3", "48894424f0", "31c0"]
+    out = b""
+    while len(out) < size:
+        out += bytes.fromhex(rng.choice(pieces))
+        if rng.random() < 0.3:
+            distance = rng.choice(targets) - (len(out) + 5)
+            out += b"\xe8" + distance.to_bytes(4, "little", signed=True)
+    return out[:size]
+
+
 def noise(size: int) -> bytes:
     """Bytes that nothing makes smaller."""
     return random.Random(4).randbytes(size)
@@ -142,6 +156,7 @@ GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = {
         "text": text(20_000),
         "records": records(12_000),
         "code": machine_code(16_000),
+        "code-64": machine_code_64(16_000),
         "mixed": MIXED,
     }.items()
 }

@@ -11,23 +11,10 @@ from hypothesis import strategies as st
 
 from ncz.models.contextmix import detect, kernel
 from ncz.models.contextmix.detect import Content, content, looks_compressed
+from tests.golden.make import machine_code_64
 from tests.models.contextmix.making import PNG_LIKE, array, machine_code, noise, records, text
 
 GERMAN = "Die Größe der Bäche hängt vom Schnee ab; früher war mehr davon.\r\n".encode() * 90
-
-
-def code64(size: int) -> bytes:
-    """Calls, loads and stores as in 64-bit x86."""
-    rng = random.Random(5)
-    targets = [rng.randrange(size) for _ in range(20)]
-    pieces = ["4889e5", "488b4508", "488d3d10200000", "4883ec18", "c9c3", "48894424f0", "31c0"]
-    out = b""
-    while len(out) < size:
-        out += bytes.fromhex(rng.choice(pieces))
-        if rng.random() < 0.3:
-            distance = rng.choice(targets) - (len(out) + 5)
-            out += b"\xe8" + distance.to_bytes(4, "little", signed=True)
-    return out[:size]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +57,10 @@ def test_elements() -> None:
 
 
 def test_machine_code() -> None:
-    for raw, kind in ((machine_code(30_000), kernel.MACHINE32), (code64(30_000), kernel.MACHINE64)):
+    for raw, kind in (
+        (machine_code(30_000), kernel.MACHINE32),
+        (machine_code_64(30_000), kernel.MACHINE64),
+    ):
         assert content(array(raw)) == Content(kind, absolute=True)
 
 
