@@ -3,8 +3,9 @@
 Everything compiled is integer arithmetic, so the compiler's freedom (vector width, order
 of sums) cannot change a result, with one exception to write around: numba declares that
 signed sums, differences and products never overflow. Where one may, it must be unsigned
-(see ``mix`` in :mod:`ncz.models.contextmix.hashing`). Machine code is cached beside the source, or in the
-user's cache directory where that is read-only, so that only the first run waits.
+(see ``mix`` in :mod:`ncz.models.contextmix.hashing`). Machine code is cached beside the
+source, or in the user's cache directory where that is read-only, so that only the first run
+waits.
 """
 
 from __future__ import annotations

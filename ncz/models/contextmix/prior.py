@@ -114,7 +114,14 @@ def pack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
         for name, tensor in tensors.items()
     }
     kinds = {name: [str(tensor.dtype), *tensor.shape] for name, tensor in tensors.items()}
-    return save(packed, {**metadata, "kinds": json.dumps(kinds, sort_keys=True)})
+    metadata = {"kinds": json.dumps(kinds, sort_keys=True), **metadata}
+    saved = save(packed, metadata)
+    size = int.from_bytes(saved[:8], "little")
+    # It writes metadata in an order of chance: once more, so that equal content is equal bytes.
+    header = json.loads(saved[8 : 8 + size]) | {"__metadata__": metadata}
+    ordered = json.dumps(header, separators=(",", ":")).encode()
+    ordered += b" " * (-len(ordered) % 8)
+    return len(ordered).to_bytes(8, "little") + ordered + saved[8 + size :]
 
 
 def unpack(packed: bytes) -> dict[str, np.ndarray]:
