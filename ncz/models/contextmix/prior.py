@@ -91,9 +91,15 @@ def load() -> Prior:
     """The prior that comes with this ncz.
 
     Raises:
-        NczError: its file is not the one it should be.
+        NczError: its file is missing, or not the one it should be.
     """
-    packed = (resources.files(__package__) / "priors" / NAME).read_bytes()
+    try:
+        packed = (resources.files(__package__) / "priors" / NAME).read_bytes()
+    except OSError as error:
+        raise NczError(
+            f"the model file {NAME} of this installation cannot be read ({error.strerror}); "
+            "install ncz again"
+        ) from None
     found = hashlib.sha256(packed).hexdigest()
     if found != DIGEST:
         raise NczError(

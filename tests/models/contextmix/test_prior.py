@@ -86,6 +86,12 @@ def test_a_changed_one_is_refused(installed: Path, at: int) -> None:
     assert "\n" not in sentence
 
 
+def test_a_missing_one_is_named(installed: Path) -> None:
+    installed.unlink()
+    with pytest.raises(NczError, match=r"text\.safetensors .* cannot be read .* install ncz again"):
+        prior.load()
+
+
 def test_text_has_one_and_the_others_start_from_nothing() -> None:
     assert prior.for_kind(kernel.TEXT) is prior.load()
     for kind in (kernel.BINARY, kernel.MACHINE32, kernel.MACHINE64):
