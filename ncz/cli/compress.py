@@ -65,11 +65,12 @@ def command(
     def run(
         src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
     ) -> StreamStats:
+        from ncz.formats.levels import DEFAULT
         from ncz.formats.options import CompressOptions
         from ncz.formats.stream import compress_stream
 
         how = CompressOptions(
-            level=level or options.DEFAULT_LEVEL,
+            level=level or DEFAULT,
             threads=threads,
             block_size=block_size,
             memlimit=memlimit,

@@ -8,11 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from ncz.cli.quantities import size_between
+from ncz.formats.levels import DEFAULT, LEVELS
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-LEVELS = range(1, 10)
-DEFAULT_LEVEL = 6
 
 
 class _LevelOption(click.Option):
@@ -25,7 +23,7 @@ class _LevelOption(click.Option):
             "-1 .. -9",
             "Level: 1 is fast (zstandard), 2 to 4 are small context-mixing models, 5 and 6 the "
             "full one, 7 to 9 are reserved for language models and equal 6 until then."
-            f"  [default: -{DEFAULT_LEVEL}]",
+            f"  [default: -{DEFAULT}]",
         )
 
 

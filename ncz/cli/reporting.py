@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ncz.cli.names import STDIO, shown
 from ncz.codec.errors import CorruptBlock, FormatError
+
+if TYPE_CHECKING:
+    from ncz.formats.stream import StreamStats
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,16 @@ def announce_waiting(reporter: Reporter) -> None:
 
     quiet = reporter.quiet or (reporter.records and reporter.data_on_stdout)
     set_notice(None if quiet else lambda sentence: say(f"ncz: {sentence}"))
+
+
+def stats_record(stats: StreamStats, seconds: float) -> dict[str, Any]:
+    """What came of a stream, for JSON; its damage apart."""
+    return {
+        "raw_size": stats.raw_size,
+        "coded_size": stats.coded_size,
+        "blocks": stats.blocks,
+        "seconds": round(seconds, 3),
+    }
 
 
 def damage_record(damage: FormatError) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ncz.cli import exits, options, quantities
 from ncz.cli.each import Record, each_file
 from ncz.cli.inputs import named_or_piped, refuse_typing
 from ncz.cli.progress import bar
-from ncz.cli.reporting import Reporter, announce_waiting, damage_record, label
+from ncz.cli.reporting import Reporter, announce_waiting, damage_record, label, stats_record
 from ncz.cli.sources import open_source
 
 
@@ -52,13 +52,8 @@ def command(
             stats = decompress_stream(source.file, None, how, progress)
             source.check_unchanged()
         seconds = time.monotonic() - started
-        record.update(
-            raw_size=stats.raw_size,
-            coded_size=stats.coded_size,
-            blocks=stats.blocks,
-            seconds=round(seconds, 3),
-            damage=[damage_record(damage) for damage in stats.damage],
-        )
+        record.update(stats_record(stats, seconds))
+        record["damage"] = [damage_record(damage) for damage in stats.damage]
         for damage in stats.damage:
             reporter.error(name, str(damage))
         if stats.damage:

@@ -22,7 +22,7 @@ from ncz.cli.each import Record, Skip, each_file
 from ncz.cli.exits import Failure
 from ncz.cli.names import STDIO, STDOUT_NAMES, shown
 from ncz.cli.progress import bar
-from ncz.cli.reporting import Reporter, damage_record, label
+from ncz.cli.reporting import Reporter, damage_record, label, stats_record
 from ncz.cli.sources import Source, Tally, open_source
 from ncz.cli.targets import (
     Sink,
@@ -129,12 +129,7 @@ class Transfer:
             if self.destination.remove and not stats.damage:
                 _remove(source, path)
         seconds = time.monotonic() - started
-        record.update(
-            raw_size=stats.raw_size,
-            coded_size=stats.coded_size,
-            blocks=stats.blocks,
-            seconds=round(seconds, 3),
-        )
+        record.update(stats_record(stats, seconds))
         if stats.damage:
             record["damage"] = [damage_record(damage) for damage in stats.damage]
             for damage in stats.damage:

@@ -21,9 +21,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ncz.codec.notice import say, set_notice
-
-__all__ = ["compiling", "jit", "set_notice"]
+from ncz.codec.notice import say
 
 _NOTICE_AFTER_S = 1.0  # loading from the cache is faster than this; compiling never is
 

@@ -32,7 +32,9 @@ class Compressor:
     >>> coded = compressor.compress(b"one ") + compressor.compress(b"two") + compressor.flush()
     """
 
-    def __init__(self, level: int = 6, *, threads: int = 1, block_size: int | None = None) -> None:
+    def __init__(
+        self, level: int = levels.DEFAULT, *, threads: int = 1, block_size: int | None = None
+    ) -> None:
         options = CompressOptions(level=level, threads=threads, block_size=block_size)
         self._encoder = Encoder.of(options)
 

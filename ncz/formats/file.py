@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast, overload
 
 from ncz.formats.file_reader import Seekable, Sequential
 from ncz.formats.file_writer import Writer
+from ncz.formats.levels import DEFAULT
 from ncz.formats.options import CompressOptions, DecompressOptions
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _BUFFER = 1 << 16
 def open(
     file: Source,
     mode: ReadBytes = "rb",
-    level: int = 6,
+    level: int = DEFAULT,
     *,
     threads: int = 1,
     block_size: int | None = None,
@@ -36,7 +37,7 @@ def open(
 def open(
     file: Source,
     mode: WriteBytes,
-    level: int = 6,
+    level: int = DEFAULT,
     *,
     threads: int = 1,
     block_size: int | None = None,
@@ -46,7 +47,7 @@ def open(
 def open(
     file: Source,
     mode: Text,
-    level: int = 6,
+    level: int = DEFAULT,
     *,
     threads: int = 1,
     block_size: int | None = None,
@@ -59,7 +60,7 @@ def open(
 def open(
     file: Source,
     mode: str,
-    level: int = 6,
+    level: int = DEFAULT,
     *,
     threads: int = 1,
     block_size: int | None = None,
@@ -73,7 +74,7 @@ def open(
 def open(
     file: Source,
     mode: str = "rb",
-    level: int = 6,
+    level: int = DEFAULT,
     *,
     threads: int = 1,
     block_size: int | None = None,

@@ -57,15 +57,7 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
 
     Coded bytes are never longer than `raw`.
     """
-    slow = plan.coders[1].spec.id == coders.CONTEXTMIX
-    if not (slow and _looks_compressed(raw)):
-        coded = plan.coders[1].encode(raw)
-        if coded is not None and len(coded) < len(raw):
-            return 1, coded
+    coded = plan.coders[1].encode(raw)
+    if coded is not None and len(coded) < len(raw):
+        return 1, coded
     return 0, raw
-
-
-def _looks_compressed(raw: bytes) -> bool:
-    from ncz.models.contextmix.detect import looks_compressed
-
-    return looks_compressed(raw)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 
 from ncz.formats.encode import Bytes, Encoder
+from ncz.formats.levels import DEFAULT
 from ncz.formats.options import CompressOptions, DecompressOptions
 from ncz.formats.stream import decompress_stream
 
 
 def compress(
-    data: Bytes, level: int = 6, *, threads: int = 1, block_size: int | None = None
+    data: Bytes, level: int = DEFAULT, *, threads: int = 1, block_size: int | None = None
 ) -> bytes:
     """`data` as an .ncz file.
 

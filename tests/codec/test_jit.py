@@ -13,7 +13,8 @@ from types import ModuleType
 import pytest
 
 from ncz.codec import jit as module
-from ncz.codec.jit import compiling, set_notice
+from ncz.codec.jit import compiling
+from ncz.codec.notice import set_notice
 from ncz.models.contextmix import hashing, kernel
 
 STEPS = """

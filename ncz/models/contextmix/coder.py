@@ -16,7 +16,7 @@ from ncz.codec.errors import FormatError, NczError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
 from ncz.models.contextmix import branches, detect, kernel, prior, state
-from ncz.models.contextmix.detect import MAX_ROW, Content, content
+from ncz.models.contextmix.detect import MAX_ROW, Content, content, looks_compressed
 from ncz.models.contextmix.presets import PRESETS, REVISION
 
 CODER_ID = 2
@@ -42,8 +42,10 @@ class ContextMix:
         return CoderSpec(CODER_ID, bytes((REVISION, self._number)))
 
     def encode(self, raw: bytes) -> bytes | None:
-        """Coded bytes of a non-empty block, or None if they would not be fewer."""
+        """Coded bytes of a non-empty block, or None if they would not be fewer, or hardly."""
         _compile()
+        if looks_compressed(raw):
+            return None
         data = _writable(raw)
         found = content(data)
         if found.absolute:

@@ -59,7 +59,7 @@ def content(raw: np.ndarray) -> Content:
     # Tar files and the like fill up text with zeros.
     control = int(counts[1:32].sum() - counts[[9, 10, 12, 13, 27]].sum() + counts[127])
     printable = control <= _MOST_CONTROL * raw.size and counts[0] <= raw.size // 4
-    row, cell, strength = _lengths(raw)
+    row, cell, strength = _lengths(raw, counts)
     if printable and counts[0] <= raw.size // 1000 and strength < _STRONG_ROW:
         return Content(TEXT)
     candidates = {Content(BINARY, row, cell): 1.0}
@@ -119,14 +119,14 @@ def _wide_moves(raw: np.ndarray) -> int:
     return int(np.isin(after, (0x89, 0x8B, 0x8D, 0x83, 0x85)).sum())
 
 
-def _lengths(raw: np.ndarray) -> tuple[int, int, float]:
+def _lengths(raw: np.ndarray, counts: np.ndarray) -> tuple[int, int, float]:
     """Row and cell length with the best agreement, and how much the row's exceeds chance."""
     most = min(MAX_ROW, raw.size // 4)
     if most <= _MAX_CELL + 1:
         return 1, 1, 0.0
     hits = np.zeros(most + 1, np.int64)
     seen = _count_repeats(raw, hits)
-    share = _counts(raw) / raw.size
+    share = counts / raw.size
     chance = float((share * share).sum())
     cell = int(np.argmax(hits[1 : _MAX_CELL + 1])) + 1
     row = int(np.argmax(hits[_MAX_CELL + 1 :])) + _MAX_CELL + 1

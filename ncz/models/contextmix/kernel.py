@@ -18,7 +18,7 @@ import numpy as np
 
 from ncz.codec import rangecoder as rc
 from ncz.codec.jit import jit
-from ncz.codec.tables import RECIPROCAL, SQUASH24, STRETCH12
+from ncz.codec.tables import LIMIT, RECIPROCAL, SQUASH24, STRETCH12
 from ncz.models.contextmix import binary, machine, textual
 from ncz.models.contextmix.hashing import find_line, mix
 from ncz.models.contextmix.states import COUNTS, NEXT
@@ -35,7 +35,6 @@ FINAL_ROWS = 256 + MATCH_BUCKETS  # by the bits of this byte so far; by the matc
 _SHORT, _LONG = 5, 12  # least lengths of the two match models: a shorter match is none
 
 _DETERMINISTIC = ((COUNTS[:, 0] == 0) != (COUNTS[:, 1] == 0)).astype(np.int64)
-LIMIT = 3071  # of the logistic domain, as in codec.tables
 _BIAS = 256
 
 # Indices into Model.setup.

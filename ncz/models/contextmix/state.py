@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncz.codec.tables import SQUASH24
+from ncz.codec.tables import LIMIT, SQUASH24
 from ncz.models.contextmix import kernel
 from ncz.models.contextmix.hashing import LINE
 from ncz.models.contextmix.presets import Preset, matches
@@ -101,5 +101,5 @@ def _history_guess() -> np.ndarray:
 
 def straight_line() -> np.ndarray:
     """int32[33]: the map that changes nothing, in 22 bits."""
-    at = np.clip((np.arange(_CELLS) - _CELLS // 2) * 128, -kernel.LIMIT, kernel.LIMIT)
-    return (SQUASH24[at + kernel.LIMIT + 1] >> 2).astype(np.int32)
+    at = np.clip((np.arange(_CELLS) - _CELLS // 2) * 128, -LIMIT, LIMIT)
+    return (SQUASH24[at + LIMIT + 1] >> 2).astype(np.int32)

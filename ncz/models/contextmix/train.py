@@ -30,9 +30,8 @@ _LINE_BITS = 26  # of the table that gathers; the low 24 bits of a place are kep
 _PIECE = 32 << 10  # bytes: a context must recur in several such pieces to be kept
 _PIECES = 2
 _COUNT_KEPT = 30  # counts in adaptive maps are cut to this, so that they go on adapting
-_REMEMBERED = tuple(
-    range(9)
-)  # orders 1 to 6 and 8, and two of words: no other's histories carry over
+# Orders 1 to 6 and 8, and two of words: the histories of no other context carry over.
+_REMEMBERED = tuple(range(9))
 _TOUCHED = 64  # steps by which some cell of a probability map's row moved, for it to be kept
 
 
