@@ -1,0 +1,1 @@
+"""Language models in exact integers: a text's tokens, and the probability of each."""
