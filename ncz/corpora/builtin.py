@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ncz.codec.cache import partial_name
 from ncz.corpora.registry import CorpusError
-from ncz.corpora.search import cache_folder, partial_name
+from ncz.corpora.search import cache_folder
 
 _MOST = 1_000_000  # bytes of one file: enough to compare, little enough to wait for
 

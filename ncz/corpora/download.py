@@ -12,8 +12,6 @@ import gzip
 import hashlib
 import http.client
 import tarfile
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -22,12 +20,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from ncz.codec.cache import partial_name
+from ncz.codec.download import download
 from ncz.corpora.registry import Corpus, CorpusError, CorpusFile
-from ncz.corpora.search import cache_folder, partial_name
+from ncz.corpora.search import cache_folder
 
 _PIECE = 1 << 18
-_TIMEOUT_S = 60.0
-_TRIES = 4  # of one address, each going on where the last one stopped
 
 
 class Reader(Protocol):
@@ -172,37 +170,5 @@ def _download(url: str, folder: Path, notice: Callable[[str], None] | None) -> P
     arriving = folder / f".{name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.download"
     if notice is not None:
         notice(f"fetching {url}")
-    for attempt in range(_TRIES):
-        try:
-            _go_on(url, arriving)
-            return arriving
-        except (http.client.IncompleteRead, ConnectionError, TimeoutError):
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("unreachable: the last try returns or raises")
-
-
-def _go_on(url: str, arriving: Path) -> None:
-    have = arriving.stat().st_size if arriving.exists() else 0
-    request = urllib.request.Request(url, headers={"User-Agent": "ncz-bench"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            if error.headers.get("Content-Range") == f"bytes */{have}":
-                return  # everything had arrived already
-            arriving.unlink()  # the file behind the address is another one now
-            return _go_on(url, arriving)
-        raise
-    with response:
-        goes_on = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        with arriving.open("ab" if goes_on else "wb") as out:
-            while piece := response.read(_PIECE):
-                out.write(piece)
-        expected = response.headers.get("Content-Length")
-        arrived = arriving.stat().st_size - (have if goes_on else 0)
-        # read() ends quietly when the connection does: only the count tells.
-        if expected is not None and arrived < int(expected):
-            raise http.client.IncompleteRead(b"", int(expected) - arrived)
+    download(url, arriving)
+    return arriving

@@ -9,18 +9,17 @@ hashes right. Hashing costs about half a second per gigabyte.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from ncz.codec import cache
+from ncz.codec.cache import partial_name, sha256_of, sha256_of_stream
 from ncz.corpora.registry import CorpusFile
 
 ENV_CORPORA = "NCZ_CORPORA"
-ENV_CACHE = "NCZ_CACHE"
 _PIECE = 1 << 20
 
 
@@ -47,31 +46,8 @@ def search_path() -> tuple[Path, ...]:
 
 
 def cache_folder() -> Path:
-    """Where downloaded and unpacked test data is kept; it may not exist yet.
-
-    ``NCZ_CACHE`` names it, else it is ``ncz`` in the user's cache directory.
-    """
-    said = os.environ.get(ENV_CACHE)
-    if said:
-        return Path(said).expanduser() / "corpora"
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "ncz" / "corpora"
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, in hex."""
-    with path.open("rb") as stream:
-        return _digest(stream)
-
-
-def partial_name(path: Path) -> Path:
-    """The name under which `path` is written until it is whole."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Where downloaded and unpacked test data is kept; it may not exist yet."""
+    return cache.cache_folder("corpora")
 
 
 def _named(folder: Path, name: str) -> Iterator[Path]:
@@ -85,7 +61,7 @@ def _gunzip(packed: Path, target: Path, file: CorpusFile) -> bool:
     partial = partial_name(target)
     try:
         with gzip.open(packed) as stream:
-            if _digest(stream) != file.sha256:
+            if sha256_of_stream(cast(BinaryIO, stream)) != file.sha256:
                 return False
         target.parent.mkdir(parents=True, exist_ok=True)
         with gzip.open(packed) as stream, partial.open("wb") as out:
@@ -97,10 +73,3 @@ def _gunzip(packed: Path, target: Path, file: CorpusFile) -> bool:
     finally:
         partial.unlink(missing_ok=True)
     return True
-
-
-def _digest(stream: BinaryIO | gzip.GzipFile) -> str:
-    digest = hashlib.sha256()
-    while piece := stream.read(_PIECE):
-        digest.update(piece)
-    return digest.hexdigest()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ncz.codec.cache import sha256_of
 from ncz.corpora import builtin, download, registry, search
 from ncz.corpora.registry import CorpusError
 
@@ -76,4 +77,4 @@ def _corpus(name: str, notice: Callable[[str], None] | None) -> list[Item]:
 
 
 def _item(group: str, name: str, path: Path) -> Item:
-    return Item(group, name, path, path.stat().st_size, search.sha256_of(path))
+    return Item(group, name, path, path.stat().st_size, sha256_of(path))

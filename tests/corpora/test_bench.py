@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from ncz.cli.bench import command
 from ncz.codec.errors import NczError
-from ncz.corpora import bench, peers, rows, search
+from ncz.corpora import bench, peers, rows
 from ncz.corpora.peers import Library
 from ncz.corpora.registry import CorpusError
 from ncz.corpora.select import select
@@ -21,7 +21,7 @@ from ncz.corpora.select import select
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    monkeypatch.setenv(search.ENV_CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "files"
     folder.mkdir()
     (folder / "a.txt").write_bytes(b"to be or not to be, " * 200)
@@ -262,7 +262,7 @@ def test_the_listing_names_sets_and_peers():
 def test_the_demonstration_runs_to_its_end(tmp_path, monkeypatch, capfd):
     from ncz.corpora import demo
 
-    monkeypatch.setenv(search.ENV_CACHE, str(tmp_path))
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path))
     monkeypatch.setattr(demo, "_SLICE", 20_000)
     demo.main()
     said = capfd.readouterr().out

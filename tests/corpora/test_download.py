@@ -4,76 +4,27 @@ import gzip
 import hashlib
 import io
 import tarfile
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from ncz.corpora import download, search
 from ncz.corpora.registry import Corpus, CorpusError, CorpusFile
 
+from ..serving import Server
+
 ONE, TWO = bytes(range(256)) * 4000, b"two " * 3000
-
-
-class Server:
-    """What it serves, what it was asked, and when it hangs up."""
-
-    def __init__(self):
-        self.content = {}
-        self.ranges = []
-        self.cuts = []  # for each answer to come: bytes after which to hang up
-        self.knows_ranges = True
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.answer(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
-
-    def answer(self, handler):
-        body = self.content.get(handler.path)
-        asked = handler.headers.get("Range")
-        self.ranges.append(asked)
-        if body is None:
-            return handler.send_error(404)
-        start = 0
-        if asked and self.knows_ranges:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
-            if start >= len(body):
-                handler.send_response(416)
-                handler.send_header("Content-Range", f"bytes */{len(body)}")
-                handler.send_header("Content-Length", "0")
-                return handler.end_headers()
-            handler.send_response(206)
-        else:
-            handler.send_response(200)
-        handler.send_header("Content-Length", str(len(body) - start))
-        handler.end_headers()
-        cut = self.cuts.pop(0) if self.cuts else None
-        handler.wfile.write(body[start : None if cut is None else start + cut])
-        return None
 
 
 @pytest.fixture
 def server():
-    running = Server()
-    yield running
-    running.http.shutdown()
-    running.http.server_close()
-    running.thread.join()
+    with Server() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv(search.ENV_CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(search.ENV_CORPORA, raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 

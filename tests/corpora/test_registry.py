@@ -70,7 +70,7 @@ def test_no_name_means_two_sets():
 @pytest.mark.skipif(not os.environ.get(search.ENV_CORPORA), reason="no development corpora")
 @pytest.mark.parametrize("name", ["canterbury", "kodak", "mnist", "fashion-mnist"])
 def test_files_at_hand_are_found_by_their_digest(name, tmp_path, monkeypatch):
-    monkeypatch.setenv(search.ENV_CACHE, str(tmp_path))
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path))
     found = [path for file in registry.named(name).files if (path := search.find(file))]
     if not found:
         pytest.skip(f"the development corpora have nothing of {name}")

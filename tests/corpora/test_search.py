@@ -19,7 +19,7 @@ def wanted(name="fox.txt", content=CONTENT):
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
     monkeypatch.setenv(search.ENV_CORPORA, str(tmp_path / "mine"))
-    monkeypatch.setenv(search.ENV_CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -79,6 +79,6 @@ def test_a_gzip_that_is_damaged_or_another_is_passed_over(places, packed):
 
 
 def test_the_cache_has_a_place_without_the_variable(monkeypatch):
-    monkeypatch.delenv(search.ENV_CACHE)
+    monkeypatch.delenv("NCZ_CACHE")
     assert "ncz" in search.cache_folder().parts
     assert search.cache_folder().is_absolute()

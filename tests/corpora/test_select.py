@@ -10,7 +10,7 @@ from ncz.corpora.registry import Corpus, CorpusError, CorpusFile
 
 @pytest.fixture(autouse=True)
 def places(tmp_path, monkeypatch):
-    monkeypatch.setenv(search.ENV_CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(search.ENV_CORPORA, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
