@@ -12,6 +12,7 @@ from ncz.codec.errors import (
     FormatError,
     MemoryLimitError,
     MissingExtra,
+    ModelError,
     ModelMissing,
     NczError,
     UnsupportedError,
@@ -52,7 +53,9 @@ def explain(error: BaseException) -> tuple[int, str]:
     match error:
         case Failure():
             return error.code, str(error)
-        case UnsupportedError() | ModelMissing() | MemoryLimitError() | MissingExtra():
+        case UnsupportedError() | MemoryLimitError() | MissingExtra():
+            return MISSING, str(error)
+        case ModelMissing() | ModelError():
             return MISSING, str(error)
         case FormatError():
             return DAMAGED, str(error)

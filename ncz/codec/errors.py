@@ -61,12 +61,19 @@ class ModelMissing(NczError):
     Attributes:
         digest: SHA-256 of the model, in hex.
         name: the name the file gives it.
+        advice: what is wrong with the one that is here, if any, and how to get it.
     """
 
-    def __init__(self, digest: str, name: str) -> None:
+    def __init__(self, digest: str, name: str, advice: str = "") -> None:
         self.digest = digest
         self.name = name
-        super().__init__(f"this file needs the model {name!r} with SHA-256 {digest}")
+        self.advice = advice
+        needed = f"this file needs the model {name!r} with SHA-256 {digest}"
+        super().__init__(f"{needed}; {advice}" if advice else needed)
+
+
+class ModelError(NczError):
+    """A model's file is damaged, or is of a kind that nothing here can run."""
 
 
 class MemoryLimitError(NczError):

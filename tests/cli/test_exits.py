@@ -17,6 +17,7 @@ from ncz.codec import errors
         (errors.CorruptBlock(1, 2, 3, 4, "x"), exits.DAMAGED),
         (errors.UnsupportedError("x"), exits.MISSING),
         (errors.ModelMissing("00", "x"), exits.MISSING),
+        (errors.ModelError("damaged"), exits.MISSING),
         (errors.MemoryLimitError(2, 1), exits.MISSING),
         (errors.MissingExtra("bench", "x"), exits.MISSING),
         (errors.NczError("x"), exits.FAILED),
