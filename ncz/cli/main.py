@@ -25,6 +25,7 @@ COMMANDS = {
     "test": ("ncz.cli.test", "Check that files are whole."),
     "info": ("ncz.cli.info", "Show what is in files."),
     "bench": ("ncz.cli.bench", "Measure ncz beside other compressors."),
+    "models": ("ncz.cli.models", "Manage the language models of this machine."),
     "doctor": ("ncz.cli.doctor", "Show versions and devices, and run a self-test."),
     "completion": ("ncz.cli.completion", "Print the completion script of a shell."),
     "man": ("ncz.cli.man", "Write the manual pages."),

@@ -67,30 +67,50 @@ def _page(command: click.Command, context: click.Context, see_also: list[str]) -
     ]
     if rest.strip():
         lines += [".SH DESCRIPTION", *_paragraphs(rest)]
-    records = [
-        record
-        for parameter in command.get_params(context)
-        if isinstance(parameter, click.Option)
-        and (record := parameter.get_help_record(context)) is not None
-    ]
-    if records:
-        lines.append(".SH OPTIONS")
-        for names, text in records:
-            lines += [".TP", f"\\fB{_escape(names)}\\fR", _escape(" ".join(text.split()))]
+    options = _options(command, context)
+    if options:
+        lines += [".SH OPTIONS", *options]
     epilog = inspect.cleandoc(command.epilog or "")
     if epilog.startswith(_EXAMPLES):
         lines += [".SH EXAMPLES", *_paragraphs("\b\n" + epilog.removeprefix(_EXAMPLES))]
     if isinstance(command, click.Group):
-        from ncz.cli.main import COMMANDS
-
-        lines.append(".SH COMMANDS")
-        for name, (_, line) in COMMANDS.items():
-            lines += [".TP", f"\\fBncz\\-{_escape(name)}\\fR(1)", _escape(line)]
+        lines += [".SH COMMANDS", *_commands(command, context)]
     lines.append(".SH EXIT STATUS")
     for code, text in exits.TABLE:
         lines += [".TP", f"\\fB{code}\\fR", _escape(text)]
     lines += [".SH SEE ALSO", ", ".join(f"\\fB{_escape(name)}\\fR(1)" for name in see_also)]
     return "\n".join(lines) + "\n"
+
+
+def _commands(group: click.Group, context: click.Context) -> list[str]:
+    """Those of ncz have pages of their own; those of a subcommand are told here whole."""
+    lines = []
+    if context.parent is None:
+        from ncz.cli.main import COMMANDS
+
+        for name, (_, line) in COMMANDS.items():
+            lines += [".TP", f"\\fBncz\\-{_escape(name)}\\fR(1)", _escape(line)]
+        return lines
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        inner = click.Context(command, info_name=name, parent=context)
+        usage = " ".join(command.collect_usage_pieces(inner))
+        lines += [".SS", f"{_escape(inner.command_path)} {_escape(usage)}"]
+        lines += _paragraphs(inspect.cleandoc(command.help or ""))
+        lines += _options(command, inner)
+    return lines
+
+
+def _options(command: click.Command, context: click.Context) -> list[str]:
+    lines = []
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option):
+            record = parameter.get_help_record(context)
+            if record is not None:
+                names, text = record
+                lines += [".TP", f"\\fB{_escape(names)}\\fR", _escape(" ".join(text.split()))]
+    return lines
 
 
 def _paragraphs(text: str) -> list[str]:

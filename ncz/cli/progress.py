@@ -63,7 +63,7 @@ def _draw(label: str, total: int | None, latest: list[int], done: threading.Even
         unit_scale=True,
         file=sys.stderr,
         leave=False,
-        **_shape(),
+        **shape(),
         miniters=0,
     ) as shown:
         shown.start_t -= _SILENCE_S
@@ -72,8 +72,8 @@ def _draw(label: str, total: int | None, latest: list[int], done: threading.Even
             shown.refresh()
 
 
-def _shape() -> dict[str, Any]:
-    """Follow the terminal's size where it knows it: serial lines and some containers say 0."""
+def shape() -> dict[str, Any]:
+    """A bar as wide as the terminal, where it knows: serial lines and some containers say 0."""
     try:
         known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except OSError:

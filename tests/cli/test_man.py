@@ -29,8 +29,14 @@ def test_every_option_and_exit_code_is_there():
         assert f"\\fB{code}\\fR\n{meaning}" in page
 
 
+def test_a_group_tells_of_its_commands():
+    page = pages()["ncz-models.1"].replace("\\-", "-")
+    for part in ("ncz models pull [OPTIONS]", "--accept-licence", "ncz models path"):
+        assert part in page
+
+
 def test_no_text_becomes_a_request():
-    requests = {".TH", ".SH", ".TP", ".PP", ".nf", ".fi"}
+    requests = {".TH", ".SH", ".SS", ".TP", ".PP", ".nf", ".fi"}
     for page in pages().values():
         for line in page.splitlines():
             assert not line.startswith("'")

@@ -6,6 +6,7 @@ processes one does the work, and whatever ends it early leaves nothing under a f
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -228,9 +229,17 @@ def _stage(progress: Progress | None, stage: str) -> Callable[[int, int | None],
 def _own_convert(
     source: Path, target: Path, name: str, progress: Callable[[int, int], None] | None
 ) -> None:
+    from safetensors import SafetensorError
+
     from ncz.models.language.convert import convert
 
-    convert(source, target, name, progress)
+    try:
+        convert(source, target, name, progress)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))  # it has no other way to say so
+        if number is None:
+            raise ModelError(f"cannot convert the model {name}: {error}") from error
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 @contextmanager

@@ -1,0 +1,61 @@
+"""Getting a model while a person waits: a bar for the fetch and the conversion, and consent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ncz.cli.progress import shape
+from ncz.cli.reporting import Reporter, stderr_is_terminal
+
+if TYPE_CHECKING:
+    from ncz.models.weights import Progress, Weights
+
+
+@contextmanager
+def stages(name: str, reporter: Reporter) -> Iterator[Progress | None]:
+    """What to hand :func:`ncz.models.weights.pull` as its progress, None where nobody watches.
+
+    Args:
+        name: the model's.
+        reporter: whether to show anything.
+    """
+    if not reporter.animated:
+        yield None
+        return
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        bar = bars.get(stage)
+        if bar is None:
+            for finished in bars.values():
+                finished.close()
+            unit: dict[str, Any] = {"unit": "B", "unit_scale": True} if stage == "fetching" else {}
+            bar = bars[stage] = tqdm(
+                desc=f"{stage} {name}", total=total, file=sys.stderr, leave=False, **shape(), **unit
+            )
+        bar.total = total
+        bar.n = done if total is None else min(done, total)
+        bar.refresh()
+
+    try:
+        yield report
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+def ask(weights: Weights) -> bool:
+    """Ask the person at the terminal whether the terms are accepted; no, if nobody is there."""
+    if not (stderr_is_terminal() and sys.stdin is not None and sys.stdin.isatty()):
+        return False
+    click.echo(
+        f"The model {weights.name} is under terms of its maker: {weights.terms_url}", err=True
+    )
+    return click.confirm("Have you read them, and do you accept them?", default=False, err=True)
