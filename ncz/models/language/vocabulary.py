@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncz.codec.errors import NczError
+from ncz.codec.errors import ModelError
 from ncz.codec.jit import jit
 
 STEPS = 9  # of one byte: stop before it or not, then its bits, the highest first
@@ -61,11 +61,11 @@ def build(token_bytes: np.ndarray, offsets: np.ndarray, kinds: np.ndarray) -> Vo
             several tokens with the same bytes all but the first.
 
     Raises:
-        NczError: the arrays do not belong together.
+        ModelError: the arrays do not belong together.
     """
     tokens = pieces(token_bytes, offsets)
     if kinds.size != len(tokens):
-        raise NczError(
+        raise ModelError(
             f"the vocabulary is damaged: {len(tokens)} tokens and {kinds.size} kinds; "
             "convert the model again"
         )
@@ -106,12 +106,12 @@ def pieces(token_bytes: np.ndarray, offsets: np.ndarray) -> list[bytes]:
     """The tokens' bytes as a list of V byte strings; arguments as in :func:`build`.
 
     Raises:
-        NczError: the offsets do not lie in order within the bytes.
+        ModelError: the offsets do not lie in order within the bytes.
     """
     if offsets.size == 0 or offsets[0] != 0 or offsets[-1] != token_bytes.size:
-        raise NczError("the vocabulary is damaged: its tokens do not fill it; convert again")
+        raise ModelError("the vocabulary is damaged: its tokens do not fill it; convert again")
     if (np.diff(offsets) < 0).any():
-        raise NczError("the vocabulary is damaged: a token ends before it starts; convert again")
+        raise ModelError("the vocabulary is damaged: a token ends before it starts; convert again")
     whole = token_bytes.tobytes()
     at = offsets.tolist()
     return [whole[a:b] for a, b in itertools.pairwise(at)]
@@ -131,6 +131,29 @@ def weights(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> tuple[
         middle - cumulative[vocabulary.low[node]],
         cumulative[vocabulary.high[node]] - middle,
     )
+
+
+@jit
+def find(vocabulary: Vocabulary, data: np.ndarray, at: int, length: int) -> int:
+    """The entry that is ``data[at:at + length]``, uint8, or -1 if there is none."""
+    node = np.int64(vocabulary.root[0])
+    while node >= 0:
+        step = np.int64(vocabulary.step[node])
+        depth = step // STEPS
+        if depth >= length:
+            node = np.int64(vocabulary.child[node, 0])
+        elif step % STEPS == 0:
+            node = np.int64(vocabulary.child[node, 1])
+        else:
+            node = np.int64(vocabulary.child[node, data[at + depth] >> (8 - step % STEPS) & 1])
+    entry = ~node
+    if vocabulary.length[entry] != length:
+        return -1
+    start = vocabulary.start[entry]
+    for k in range(length):
+        if vocabulary.bytes[start + k] != data[at + k]:
+            return -1
+    return entry
 
 
 @jit

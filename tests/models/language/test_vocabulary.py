@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncz.codec.errors import NczError
+from ncz.codec.errors import ModelError
 from ncz.models.language import vocabulary as vocab
 from ncz.models.language.vocabulary import STEPS, UNUSED, WHOLE, Vocabulary
 
@@ -90,6 +90,16 @@ def test_every_path_says_the_entry_and_weighs_what_it_weighs(tokens: list[bytes]
         assert within == (weights[token] if token >= 0 else 7)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=4) | st.sampled_from(WORDS), max_size=30), st.binary())
+def test_find_finds_every_entry_and_nothing_else(tokens: list[bytes], other: bytes) -> None:
+    v = build(tokens)
+    entries = {entry_bytes(v, entry): entry for entry in range(v.order.size)}
+    for word in [*entries, other, *(word + b"x" for word in tokens)]:
+        data = np.frombuffer(b"##" + word, np.uint8)
+        assert vocab.find(v, data, 2, len(word)) == entries.get(word, -1)
+
+
 def test_a_tree_of_escapes_alone() -> None:
     v = build([])
     assert v.order.tolist() == [-1 - byte for byte in range(256)]
@@ -106,10 +116,10 @@ def test_long_tokens_that_differ_late() -> None:
 @pytest.mark.parametrize("offsets", [[0, 1], [1, 3], [0, 4, 3], []])
 def test_damaged_offsets_are_refused(offsets: list[int]) -> None:
     kinds = np.zeros(max(len(offsets) - 1, 0), np.uint8)
-    with pytest.raises(NczError, match="convert"):
+    with pytest.raises(ModelError, match="convert"):
         vocab.build(np.zeros(3, np.uint8), np.array(offsets, np.int64), kinds)
 
 
 def test_kinds_of_another_vocabulary_are_refused() -> None:
-    with pytest.raises(NczError, match="kinds"):
+    with pytest.raises(ModelError, match="kinds"):
         vocab.build(np.zeros(3, np.uint8), np.array([0, 3], np.int64), np.zeros(2, np.uint8))
