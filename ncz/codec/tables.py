@@ -19,8 +19,8 @@ LIMIT = 3071
 _GUARD = 96  # fractional bits of the big-integer arithmetic
 
 
-def _exp_table() -> list[int]:
-    """exp(i / 256) for i in 0 … LIMIT, with _GUARD fractional bits."""
+def _exp_table(limit: int) -> list[int]:
+    """exp(i / 256) for i in 0 … limit, with _GUARD fractional bits."""
     one = 1 << _GUARD
     step, term, n = one, one, 1
     while term:  # the Taylor series of exp(1 / 256)
@@ -28,24 +28,25 @@ def _exp_table() -> list[int]:
         step += term
         n += 1
     table = [one]
-    for _ in range(LIMIT):
+    for _ in range(limit):
         table.append((table[-1] * step) >> _GUARD)
     return table
 
 
-def _squash24() -> np.ndarray:
+def squash24(limit: int) -> np.ndarray:
+    """int32[2 limit + 2]: 2²⁴ · squash(x / 256) at x + limit + 1, for |x| ≤ limit."""
     one = 1 << _GUARD
     top = 1 << 24
-    table = np.zeros(2 * LIMIT + 2, np.int32)
-    for i, e in enumerate(_exp_table()):
+    table = np.zeros(2 * limit + 2, np.int32)
+    for i, e in enumerate(_exp_table(limit)):
         p = (top * e) // (one + e)  # 1 / (1 + exp(-x)) = exp(x) / (1 + exp(x))
-        table[LIMIT + 1 + i] = p
-        table[LIMIT + 1 - i] = top - p
+        table[limit + 1 + i] = p
+        table[limit + 1 - i] = top - p
     table[0] = table[1]
     return table
 
 
-SQUASH24 = _squash24()
+SQUASH24 = squash24(LIMIT)
 """int32[6144]: ``SQUASH24[x + 3072]`` is 2²⁴ · squash(x / 256), never 0 nor 2²⁴."""
 
 

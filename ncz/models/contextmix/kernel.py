@@ -111,7 +111,7 @@ def _follow_match(
 
 
 @jit
-def _bucket(length: int) -> int:
+def bucket_of(length: int) -> int:
     if length < 16:
         return length
     if length < 32:
@@ -122,7 +122,7 @@ def _bucket(length: int) -> int:
 
 
 @jit
-def _learn(entry: int, target22: int, limit: int) -> int:
+def learn(entry: int, target22: int, limit: int) -> int:
     """An adaptive probability, 22 bits, with its count in the low ten, moved to `target22`."""
     count = entry & 1023
     p = entry >> 10
@@ -208,7 +208,7 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
             bucket[m] = 0
             if length[m] > 0:
                 expected[m] = np.int64(data[ptr[m]]) | 256
-                bucket[m] = _bucket(length[m])
+                bucket[m] = bucket_of(length[m])
         byte = np.int64(0) if decode else np.int64(data[pos])
         c0 = np.int64(1)
         hash3 = mix(c4 & 0xFFFFFF, 0)
@@ -319,12 +319,12 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
                     at = line[a] + node
                     s = table[at]
                     i = active[a]
-                    maps[i, s] = _learn(np.int64(maps[i, s]), target, map_limit)
+                    maps[i, s] = learn(np.int64(maps[i, s]), target, map_limit)
                     table[at] = NEXT[2 * np.int64(s) + y]
                 for m in range(MATCHES):
                     if expects[m] >= 0:
                         hit = np.int64(1) << 22 if expects[m] == y else np.int64(0)
-                        match_maps[m, bucket[m]] = _learn(
+                        match_maps[m, bucket[m]] = learn(
                             np.int64(match_maps[m, bucket[m]]), hit, 1023
                         )
                         if expects[m] != y:

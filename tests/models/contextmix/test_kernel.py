@@ -129,7 +129,7 @@ def test_an_adaptive_probability_moves_towards_the_bit(
     p: int, count: int, bit: int, limit: int
 ) -> None:
     target = bit << 22
-    after = int(kernel._learn(np.int64(p << 10 | count), np.int64(target), np.int64(limit)))
+    after = int(kernel.learn(np.int64(p << 10 | count), np.int64(target), np.int64(limit)))
     assert 0 <= after < 2**32
     moved = after >> 10
     assert p <= moved < 2**22 if bit else 0 <= moved <= p
@@ -138,7 +138,7 @@ def test_an_adaptive_probability_moves_towards_the_bit(
 
 
 def test_buckets_of_match_lengths_rise_to_the_last() -> None:
-    buckets = [int(kernel._bucket(np.int64(length))) for length in range(65536)]
+    buckets = [int(kernel.bucket_of(np.int64(length))) for length in range(65536)]
     assert buckets == sorted(buckets)
     assert set(buckets) == set(range(kernel.MATCH_BUCKETS))
 

@@ -1,0 +1,1 @@
+"""Text: what a language model expects and what contexts expect, mixed bit by bit."""
