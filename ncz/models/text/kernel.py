@@ -128,6 +128,7 @@ def encode_tokens(
     streams: np.ndarray,
     entries: np.ndarray,
     trace: np.ndarray,
+    costs: np.ndarray | None = None,
 ) -> None:
     """Code tokens in the order given.
 
@@ -140,12 +141,24 @@ def encode_tokens(
         entries: int32[k]: the tokens, as entries of the vocabulary.
         trace: uint32[...]: probabilities of side 1 of the decisions on their paths, end to end,
             see :func:`trace`.
+        costs: float64[k, 4], to be written: bits that each token cost; what the language model
+            alone would have taken; and both once more, of stop decisions only.
 
     Raises:
         ValueError: the tokens are not what stands in `data`, or the trace is too short.
     """
     done = _run(
-        state, vocabulary, data, code, streams, entries, trace, _NO_SUMS, np.int64(-1), False
+        state,
+        vocabulary,
+        data,
+        code,
+        streams,
+        entries,
+        trace,
+        _NO_SUMS,
+        np.int64(-1),
+        False,
+        _NO_COSTS if costs is None else costs,
     )
     if done != streams.size:
         raise ValueError(f"token {done} of {streams.size} is not what its stream goes on with")
@@ -168,7 +181,17 @@ def decode_tokens(
         FormatError: a token goes on past the end of its stream: the code is damaged.
     """
     done = _run(
-        state, vocabulary, data, code, streams, entries, _NO_TRACE, cumulative, np.int64(-1), True
+        state,
+        vocabulary,
+        data,
+        code,
+        streams,
+        entries,
+        _NO_TRACE,
+        cumulative,
+        np.int64(-1),
+        True,
+        _NO_COSTS,
     )
     if done != streams.size:
         raise FormatError("a token goes on past the end of its stream")
@@ -219,6 +242,7 @@ def trace(vocabulary: Vocabulary, cumulative: np.ndarray, entry: int, out: np.nd
 
 
 _NO_TRACE = np.zeros(0, np.uint32)
+_NO_COSTS = np.zeros((0, 4), np.float64)
 _NO_SUMS = np.zeros((0, 0), np.int64)
 _NO_VOCABULARY = vocab.build(np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.uint8))
 
@@ -239,6 +263,7 @@ def _bytes(
         _NO_SUMS,
         np.int64(count),
         decode,
+        _NO_COSTS,
     )
     if done != 1:
         raise FormatError("a run of bytes goes on past the end of its stream")
@@ -329,6 +354,12 @@ def _open(
 
 
 @jit
+def _bits(y: int, p1: int) -> float:
+    """What coding `y` costs. For reports: no decision hangs on it."""
+    return 24 - np.log2(np.float64(p1 if y else (1 << 24) - p1))
+
+
+@jit
 def _move(maps: np.ndarray, row: int, cell: int, target: int, shift: int) -> None:
     maps[row, cell] += (target - maps[row, cell]) >> shift
 
@@ -345,6 +376,7 @@ def _run(
     cumulative: np.ndarray,
     count: int,
     decode: bool,
+    costs: np.ndarray,
 ) -> int:
     """Code one token for each of `streams`, or `count` ≥ 0 bytes each by contexts alone.
 
@@ -491,6 +523,11 @@ def _run(
                     else:
                         y = vocab.side(node, entry)
                         rc.encode_bit(coder, code, y, p1)
+                    if costs.shape[0] > 0:
+                        costs[k, 0] += _bits(y, p1)
+                        costs[k, 1] += _bits(y, lm)
+                        costs[k, 2] += _bits(y, p1)
+                        costs[k, 3] += _bits(y, lm)
                     target = y << 22
                     cell += part >> 6
                     _move(stop_map0, i0, cell, target, tune[STOP_SHIFT])
@@ -689,6 +726,9 @@ def _run(
                             else:
                                 y = vocab.side(node, entry)
                                 rc.encode_bit(coder, code, y, p1)
+                            if costs.shape[0] > 0:
+                                costs[k, 0] += _bits(y, p1)
+                                costs[k, 1] += _bits(y, lm)
                             target = y << 22
                             cell += part >> 6
                             _move(map0, i0, cell, target, tune[MAP_SHIFT])
