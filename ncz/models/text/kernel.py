@@ -45,7 +45,7 @@ CELLS = 49  # of an adaptive probability map: every half nat from -12 to 12
 MAP_ROWS = (256 * SURE, 1 << 16, 1 << 16)
 
 STOPS = 10  # contexts of stops
-STOP_INPUTS = 24
+STOP_INPUTS = 32
 STOP_ROWS = (SURE, 64, 64)
 STOP_START = np.array([0, *np.cumsum(STOP_ROWS)], np.int64)
 STOP_MAP_ROWS = (1 << 12, 1 << 12)
@@ -111,11 +111,16 @@ class State(NamedTuple):
     map0: np.ndarray  # int32[MAP_ROWS[0], CELLS]
     map1: np.ndarray
     map2: np.ndarray
+    recall: np.ndarray  # int64[RECALLS, 2^k]: entry that followed these tokens, << 8 | how often
+    recall_maps: np.ndarray  # uint32[RECALLS, 2 * COUNTS_KEPT * SURE]: whether it does again
     stop_table: np.ndarray  # uint32[STOPS, 2^k]: probability << 10 | count
     stop_weights: np.ndarray  # int32[rows, STOP_INPUTS]
     stop_map0: np.ndarray  # int32[STOP_MAP_ROWS[0], CELLS]
     stop_map1: np.ndarray
 
+
+RECALLS = 3  # how many tokens back the token-level models look, at most
+COUNTS_KEPT = 16  # of how often a recalled token came true
 
 _PTR, _LENGTH, _BUCKET, _EXPECTED = range(4)
 
@@ -421,6 +426,13 @@ def _run(
     stop_at = np.zeros(STOPS, np.int64)
     stop_row = np.zeros(3, np.int64)
     stop_dot = np.zeros(3, np.int64)
+    recall = state.recall
+    recall_maps = state.recall_maps
+    recall_mask = np.int64(recall.shape[1] - 1)
+    recall_at = np.zeros(RECALLS, np.int64)
+    recalled = np.zeros(RECALLS, np.int64)  # entry, or -1
+    recall_class = np.zeros(RECALLS, np.int64)
+    recall_side = np.zeros(RECALLS, np.int64)  # -1 none, else the side it lies on
     final_row = np.zeros(3, np.int64)
     final_dot = np.zeros(3, np.int64)
     traced = np.int64(0)
@@ -436,6 +448,12 @@ def _run(
         entry = np.int64(entries[k])
         prefix = np.int64(0)
         depth = np.int64(0)
+        if not plain:
+            z = np.int64(0)
+            for j in range(RECALLS):
+                z = mix(z, before[j] + 1)
+                recall_at[j] = (mix(z, j + 1) >> 20) & recall_mask
+                recalled[j] = (recall[j, recall_at[j]] >> 8) - 1
         while True:
             at = state.at[s]
             if at < state.end[s] and opened[s] != at:
@@ -487,7 +505,18 @@ def _run(
                     x[2 * STOPS] = st
                     x[2 * STOPS + 1] = (lm - (1 << 23)) >> 13
                     x[2 * STOPS + 2] = _BIAS
-                    x[2 * STOPS + 3] = 0
+                    for j in range(RECALLS):
+                        recall_side[j] = -1
+                        x[2 * STOPS + 3 + j] = 0
+                        e = recalled[j]
+                        if vocabulary.low[node] <= e < vocabulary.high[node]:
+                            recall_side[j] = vocab.side(node, e)
+                            towards = sure if recall_side[j] else SURE - 1 - sure
+                            times = min(recall[j, recall_at[j]] & 255, COUNTS_KEPT - 1)
+                            recall_class[j] = times * SURE + towards
+                            h = np.int64(recall_maps[j, recall_class[j]])
+                            sp = STRETCH12[h >> 20]
+                            x[2 * STOPS + 3 + j] = sp if recall_side[j] else -sp
                     stop_row[0] = STOP_START[0] + sure
                     stop_row[1] = (
                         STOP_START[1]
@@ -543,6 +572,11 @@ def _run(
                         stop_table[j, z] = cm.learn(
                             np.int64(stop_table[j, z]), target, tune[STOP_LIMIT]
                         )
+                    for j in range(RECALLS):
+                        if recall_side[j] >= 0:
+                            h = np.int64(recall_maps[j, recall_class[j]])
+                            hit = np.int64(1) << 22 if recall_side[j] == y else np.int64(0)
+                            recall_maps[j, recall_class[j]] = cm.learn(h, hit, 255)
                     go = y
                     node = np.int64(vocabulary.child[node, go])
                 else:
@@ -681,6 +715,18 @@ def _run(
                             sure = np.int64(SURE_CLASS[(st >> 5) + 128])
                             x[lm_at] = st
                             x[lm_at + 1] = (lm - (1 << 23)) >> 13
+                            for j in range(RECALLS):
+                                recall_side[j] = -1
+                                x[lm_at + 2 + j] = 0
+                                e = recalled[j]
+                                if vocabulary.low[node] <= e < vocabulary.high[node]:
+                                    recall_side[j] = vocab.side(node, e)
+                                    towards = sure if recall_side[j] else SURE - 1 - sure
+                                    times = min(recall[j, recall_at[j]] & 255, COUNTS_KEPT - 1)
+                                    recall_class[j] = (times + COUNTS_KEPT) * SURE + towards
+                                    h = np.int64(recall_maps[j, recall_class[j]])
+                                    sp = STRETCH12[h >> 20]
+                                    x[lm_at + 2 + j] = sp if recall_side[j] else -sp
                             row[0] += 256 * (depth > 0)
                             row[8] = sure * 8 + bit_at
                             row[9] = (sure * 3 + expects[0] + 1) * 8 + order
@@ -746,6 +792,11 @@ def _run(
                                 error = ((y << 16) - (squash(final_dot[f]) >> 8)) * tune[RATE_FINAL]
                                 for a in range(FINAL_INPUTS):
                                     final[final_row[f], a] += (out[a] * error + (1 << 19)) >> 20
+                            for j in range(RECALLS):
+                                if recall_side[j] >= 0:
+                                    h = np.int64(recall_maps[j, recall_class[j]])
+                                    hit = np.int64(1) << 22 if recall_side[j] == y else np.int64(0)
+                                    recall_maps[j, recall_class[j]] = cm.learn(h, hit, 255)
                             node = np.int64(vocabulary.child[node, y])
                     else:
                         known_entry = vocab.some_entry(vocabulary, node)
@@ -784,6 +835,15 @@ def _run(
             depth += 1
         if not plain:
             entries[k] = ~node
+            for j in range(RECALLS):
+                z = recall_at[j]
+                h = recall[j, z]
+                if recalled[j] == ~node:
+                    recall[j, z] = h + (h & 255 < 255)
+                elif h & 255 > 3:
+                    recall[j, z] = h - ((h & 255) >> 1)
+                else:
+                    recall[j, z] = (~node + 1) << 8
             before[3] = before[2]
             before[2] = before[1]
             before[1] = before[0]

@@ -33,10 +33,12 @@ def fresh(raw_size: int, starts: np.ndarray, ends: np.ndarray) -> kernel.State:
         first, last = int(kernel.SET_START[a]), int(kernel.SET_START[a + 1])
         weights[first:last] = weights[: int(kernel.SET_START[1])].mean(axis=0).astype(np.int32)
     weights[:, used] = 50000
+    weights[:, used + 2 : used + 2 + kernel.RECALLS] = 5000
     final = np.full((int(kernel.FINAL_START[-1]), kernel.FINAL_INPUTS), 65536 // 12, np.int32)
     stop_weights = np.zeros((int(kernel.STOP_START[-1]), kernel.STOP_INPUTS), np.int32)
     stop_weights[:, 0 : 2 * kernel.STOPS : 2] = 3000
     stop_weights[:, 2 * kernel.STOPS] = 50000
+    stop_weights[:, 2 * kernel.STOPS + 3 : 2 * kernel.STOPS + 3 + kernel.RECALLS] = 5000
     bits = min(max(raw_size.bit_length(), 12), 20)
     coder = np.zeros(6, np.int64)
     rc.start_encoder(coder)
@@ -63,6 +65,10 @@ def fresh(raw_size: int, starts: np.ndarray, ends: np.ndarray) -> kernel.State:
         map0=_maps(kernel.MAP_ROWS[0]),
         map1=_maps(kernel.MAP_ROWS[1]),
         map2=_maps(kernel.MAP_ROWS[2]),
+        recall=np.zeros((kernel.RECALLS, 1 << bits), np.int64),
+        recall_maps=np.full(
+            (kernel.RECALLS, 2 * kernel.COUNTS_KEPT * kernel.SURE), 1 << 31, np.uint32
+        ),
         stop_table=np.full((kernel.STOPS, 1 << bits), 1 << 31, np.uint32),
         stop_weights=stop_weights,
         stop_map0=_maps(kernel.STOP_MAP_ROWS[0]),
