@@ -67,30 +67,31 @@ def lookup(merges: Merges, left: int, right: int) -> int:
 
 
 @jit
-def apply(merges: Merges, symbols: np.ndarray, count: int, room: np.ndarray) -> int:
+def apply(merges: Merges, symbols: np.ndarray, count: int, least: int, room: np.ndarray) -> int:
     """Merge ``symbols[:count]``, int32 entries, in place.
 
     Args:
         merges: what becomes one.
         symbols: entries; what is left of them comes first.
         count: number of symbols, 1 or more.
+        least: merge no further than to so many symbols; 1 for as far as it goes.
         room: int64[at least 6 * count], scratch.
 
     Returns:
         The number of symbols left.
     """
     if count > _FEW:
-        return _apply_many(merges, symbols, count, room)
+        return _apply_many(merges, symbols, count, least, room)
     found = room
     for k in range(count - 1):
         found[k] = lookup(merges, symbols[k], symbols[k + 1])
-    while True:
+    while count > least:
         best = -1
         for k in range(count - 1):
             if found[k] >= 0 and (best < 0 or merges.rank[found[k]] < merges.rank[found[best]]):
                 best = k
         if best < 0:
-            return count
+            break
         symbols[best] = merges.result[found[best]]
         count -= 1
         for k in range(best + 1, count):
@@ -100,10 +101,13 @@ def apply(merges: Merges, symbols: np.ndarray, count: int, room: np.ndarray) -> 
             found[best - 1] = lookup(merges, symbols[best - 1], symbols[best])
         if best < count - 1:
             found[best] = lookup(merges, symbols[best], symbols[best + 1])
+    return count
 
 
 @jit
-def _apply_many(merges: Merges, symbols: np.ndarray, count: int, room: np.ndarray) -> int:
+def _apply_many(
+    merges: Merges, symbols: np.ndarray, count: int, least: int, room: np.ndarray
+) -> int:
     found = room[:count]  # the merge of the symbol that starts here and the next, or -1
     after = room[count : 2 * count]  # where the next symbol starts
     before = room[2 * count : 3 * count]
@@ -115,13 +119,15 @@ def _apply_many(merges: Merges, symbols: np.ndarray, count: int, room: np.ndarra
         found[k] = lookup(merges, symbols[k], symbols[k + 1]) if k + 1 < count else -1
         if found[k] >= 0:
             size = _push(heap, size, np.int64(merges.rank[found[k]]) << 32 | k)
-    while size > 0:
+    left = count
+    while size > 0 and left > least:
         key = heap[0]
         size = _pop(heap, size)
         place = key & _LOW
         merge = found[place]
         if merge < 0 or merges.rank[merge] != key >> 32:
             continue
+        left -= 1
         gone = after[place]
         symbols[place] = merges.result[merge]
         found[gone] = -1
@@ -136,11 +142,9 @@ def _apply_many(merges: Merges, symbols: np.ndarray, count: int, room: np.ndarra
                 size = _push(heap, size, np.int64(merges.rank[found[k]]) << 32 | k)
         if after[place] >= count:
             found[place] = -1
-    left = 0
     place = np.int64(0)
-    while place < count:
-        symbols[left] = symbols[place]
-        left += 1
+    for k in range(left):
+        symbols[k] = symbols[place]
         place = after[place]
     return left
 

@@ -39,7 +39,8 @@ NAMES = {
 
 _LAST = 0x323B0  # past the last letter or number that any version of Unicode has
 _SPACES = (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029)
-_MORE_SPACES = (0x202F, 0x205F, 0x3000)
+SPACES = (*_SPACES, 0x202F, 0x205F, 0x3000)  # \s
+CONTRACTIONS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")
 _SIGNS = "$+<=>^~|"  # which llama.cpp's default cuts off as it does punctuation
 
 
@@ -50,7 +51,7 @@ def classes() -> np.ndarray:
     category = unicodedata.category
     table = np.array([of.get(category(chr(c))[0], OTHER) for c in range(_LAST)], np.uint8)
     table[[ord(sign) for sign in _SIGNS]] = SIGN
-    table[[*_SPACES, *_MORE_SPACES]] = SPACE
+    table[[*SPACES]] = SPACE
     return table
 
 

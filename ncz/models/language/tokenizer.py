@@ -31,6 +31,9 @@ class Tokenizer:
     Attributes:
         vocabulary: the sorted tokens.
         merges: their merges.
+        kinds: uint8[n] by entry; an escape is of no use to the tokenizer, so UNUSED.
+        by_character: whether merging starts from characters or from bytes.
+        way: how text is cut before it is merged; nothing is said where it is by character.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], family: str, pre: str) -> None:
@@ -50,15 +53,15 @@ class Tokenizer:
         data, offsets = tensors["vocab.bytes"], tensors["vocab.offsets"]
         self.vocabulary = vocabulary.build(data, offsets, kinds)
         self.merges = bpe.build(self.vocabulary, tensors["vocab.merges"], family == "spm")
-        self._by_character = family == "spm"
-        self._way = pretokenizer.NAMES.get(pre, pretokenizer.GPT2)
-        self._kinds = np.full(self.vocabulary.order.size, UNUSED, np.uint8)  # by entry
+        self.by_character = family == "spm"
+        self.way = pretokenizer.NAMES.get(pre, pretokenizer.GPT2)
+        self.kinds = np.full(self.vocabulary.order.size, UNUSED, np.uint8)
         said = self.vocabulary.order >= 0
-        self._kinds[said] = kinds[self.vocabulary.order[said]]
-        self._has_wholes = bool((self._kinds == WHOLE).any())
+        self.kinds[said] = kinds[self.vocabulary.order[said]]
+        self._has_wholes = bool((self.kinds == WHOLE).any())
         self._begins = np.zeros(1 << 16, np.uint8)
         self._joined = np.zeros(1 << 16, np.uint8)
-        _survey(self.vocabulary, self._kinds, self._begins, self._joined)
+        _survey(self.vocabulary, self.kinds, self._begins, self._joined)
 
     def encode(self, data: bytes | bytearray | memoryview | np.ndarray) -> np.ndarray:
         """The tokens of `data`, int32[n]; -1 - byte is a byte that no token says.
@@ -70,8 +73,8 @@ class Tokenizer:
             return np.empty(0, np.int32)
         cuts = np.zeros(raw.size + 1, np.uint8)
         if self._has_wholes:
-            _mark_wholes(self.vocabulary, self._kinds, self._begins, raw, cuts)
-        if self._by_character:
+            _mark_wholes(self.vocabulary, self.kinds, self._begins, raw, cuts)
+        if self.by_character:
             _cut_where_nothing_joins(raw, self._joined, cuts)
         else:
             self._cut(raw, cuts)
@@ -81,8 +84,8 @@ class Tokenizer:
             self.merges,
             raw,
             cuts,
-            self._by_character,
-            self._way == pretokenizer.LLAMA3,
+            self.by_character,
+            self.way == pretokenizer.LLAMA3,
             out,
         )
         return self.vocabulary.order[out[:count]]
@@ -116,8 +119,49 @@ class Tokenizer:
         for start, stop in itertools.pairwise(bounds):
             if cuts[start] != _WHOLE and start < stop:
                 after = cuts[stop]
-                pretokenizer.cut(raw[start:stop], self._way, table, cuts[start : stop + 1])
+                pretokenizer.cut(raw[start:stop], self.way, table, cuts[start : stop + 1])
                 cuts[stop] = max(after, _PIECE)
+
+
+@jit
+def byte_entries(v: Vocabulary) -> np.ndarray:
+    """int32[256]: the entry of each byte, which is a token or an escape."""
+    entries = np.empty(256, np.int32)
+    single = np.empty(1, np.uint8)
+    for byte in range(256):
+        single[0] = byte
+        entries[byte] = find(v, single, 0, 1)
+    return entries
+
+
+@jit
+def spell(
+    v: Vocabulary,
+    letters: np.ndarray,
+    by_character: bool,
+    data: np.ndarray,
+    start: int,
+    stop: int,
+    symbols: np.ndarray,
+) -> int:
+    """Write what merging starts from to `symbols`: bytes, or characters; returns how many."""
+    size = 0
+    at = start
+    while at < stop:
+        length = 1
+        if by_character and data[at] >= 0x80:
+            length = character(data, at, stop)[1]
+            entry = find(v, data, at, length)
+            if entry >= 0:
+                symbols[size] = entry
+                size += 1
+                at += length
+                continue
+        for k in range(length):
+            symbols[size] = letters[data[at + k]]
+            size += 1
+        at += length
+    return size
 
 
 @jit
@@ -138,11 +182,7 @@ def _encode(
             longest = max(longest, stop - start)
             start = stop
     room = np.empty(6 * longest, np.int64)
-    letters = np.empty(256, np.int32)
-    single = np.empty(1, np.uint8)
-    for byte in range(256):
-        single[0] = byte
-        letters[byte] = find(v, single, 0, 1)
+    letters = byte_entries(v)
     count = 0
     start = 0
     for stop in range(1, data.size + 1):
@@ -155,24 +195,8 @@ def _encode(
                 count += 1
                 start = stop
                 continue
-        symbols = out[count:]
-        size = 0
-        at = start
-        while at < stop:
-            length = 1
-            if by_character and data[at] >= 0x80:
-                length = character(data, at, stop)[1]
-                entry = find(v, data, at, length)
-                if entry >= 0:
-                    symbols[size] = entry
-                    size += 1
-                    at += length
-                    continue
-            for k in range(length):
-                symbols[size] = letters[data[at + k]]
-                size += 1
-            at += length
-        count += bpe.apply(merges, symbols, size, room)
+        size = spell(v, letters, by_character, data, start, stop, out[count:])
+        count += bpe.apply(merges, out[count:], size, 1, room)
         start = stop
     return count
 

@@ -75,21 +75,21 @@ def build(token_bytes: np.ndarray, offsets: np.ndarray, kinds: np.ndarray) -> Vo
     first.pop(b"", None)
     for byte in range(256):
         first.setdefault(bytes([byte]), -1 - byte)
-    entries = sorted(first)
-    order = np.array([first[entry] for entry in entries], np.int32)
-    length = np.array([len(entry) for entry in entries], np.int32)
+    words = sorted(first)
+    order = np.array([first[word] for word in words], np.int32)
+    length = np.array([len(word) for word in words], np.int32)
     rank = np.full(len(tokens), -1, np.int32)
     said = np.flatnonzero(order >= 0)
     rank[order[said]] = said
     escapes = np.full(256, -1, np.int32)
     unsaid = np.flatnonzero(order < 0)
     escapes[-1 - order[unsaid]] = unsaid
-    count = len(entries)
+    count = len(words)
     vocabulary = Vocabulary(
         order=order,
         rank=rank,
         escapes=escapes,
-        bytes=np.frombuffer(bytearray(b"".join(entries)), np.uint8),
+        bytes=np.frombuffer(bytearray(b"".join(words)), np.uint8),
         start=np.cumsum(length, dtype=np.int64) - length,
         length=length,
         step=np.zeros(count, np.int32),
@@ -113,8 +113,13 @@ def pieces(token_bytes: np.ndarray, offsets: np.ndarray) -> list[bytes]:
     if (np.diff(offsets) < 0).any():
         raise ModelError("the vocabulary is damaged: a token ends before it starts; convert again")
     whole = token_bytes.tobytes()
-    at = offsets.tolist()
-    return [whole[a:b] for a, b in itertools.pairwise(at)]
+    return [whole[a:b] for a, b in itertools.pairwise(offsets.tolist())]
+
+
+def entries(vocabulary: Vocabulary) -> list[bytes]:
+    """The bytes of the n entries, in their order."""
+    whole = vocabulary.bytes.tobytes()
+    return [whole[a:b] for a, b in itertools.pairwise([*vocabulary.start.tolist(), len(whole)])]
 
 
 @jit

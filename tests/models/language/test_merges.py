@@ -30,16 +30,17 @@ def make(choices: list[int], by_result: bool) -> tuple[vocabulary.Vocabulary, bp
     return v, bpe.build(v, np.array(pairs, np.int32).reshape(-1, 2), by_result)
 
 
-def slowly(merges: bpe.Merges, symbols: list[int]) -> list[int]:
-    while True:
+def slowly(merges: bpe.Merges, symbols: list[int], least: int) -> list[int]:
+    while len(symbols) > least:
         best = None
         for k, pair in enumerate(itertools.pairwise(symbols)):
             merge = bpe.lookup(merges, *pair)
             if merge >= 0 and (best is None or merges.rank[merge] < best[0]):
                 best = int(merges.rank[merge]), k, int(merges.result[merge])
         if best is None:
-            return symbols
+            break
         symbols = [*symbols[: best[1]], best[2], *symbols[best[1] + 2 :]]
+    return symbols
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,12 +48,15 @@ def slowly(merges: bpe.Merges, symbols: list[int]) -> list[int]:
     st.lists(st.integers(0, 10**6), max_size=60),
     st.lists(st.integers(0, LETTERS - 1), min_size=1, max_size=120),
     st.booleans(),
+    st.integers(1, 3),
 )
-def test_as_the_definition_says(choices: list[int], text: list[int], by_result: bool) -> None:
+def test_as_the_definition_says(
+    choices: list[int], text: list[int], by_result: bool, least: int
+) -> None:
     v, merges = make(choices, by_result)
     symbols = v.rank[text].astype(np.int32)
-    expected = slowly(merges, symbols.tolist())
-    count = bpe.apply(merges, symbols, len(text), np.zeros(6 * len(text), np.int64))
+    expected = slowly(merges, symbols.tolist(), least)
+    count = bpe.apply(merges, symbols, len(text), least, np.zeros(6 * len(text), np.int64))
     assert symbols[:count].tolist() == expected
 
 
