@@ -23,6 +23,13 @@ import numpy as np
 
 from ncz.codec.notice import say
 
+# numpy's division asks nobody whether the divisor is zero, which lets loops be vectorized.
+_OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+}
 _NOTICE_AFTER_S = 1.0  # loading from the cache is faster than this; compiling never is
 
 
@@ -49,7 +56,7 @@ def jit(function: Callable[..., Any]) -> Any:
     elsewhere, other functions and constant tables, is watched here, so that an upgrade of
     ncz never runs old machine code.
     """
-    compiled = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    compiled = numba.njit(**_OPTIONS)(function)
     fingerprint = _fingerprint(function)
     _FINGERPRINTS[id(compiled)] = fingerprint
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
@@ -64,6 +71,7 @@ _FINGERPRINTS: dict[int, str] = {}  # of compiled functions, which live as long 
 def _fingerprint(function: Callable[..., Any]) -> str:
     """A digest of all that is compiled into `function`: its file, its callees, its constants."""
     digest = hashlib.sha256(Path(function.__code__.co_filename).read_bytes())
+    digest.update(repr(_OPTIONS).encode())
     for value in _globals_used(function):
         if id(value) in _FINGERPRINTS:
             digest.update(_FINGERPRINTS[id(value)].encode())

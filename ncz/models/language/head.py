@@ -1,0 +1,100 @@
+"""From the network's last row to the weights of all entries of the vocabulary.
+
+The output's rows are put in the order of the sorted vocabulary, so that logits come out in the
+order in which they are summed up. An entry's weight is 2²⁴ · exp(logit - largest logit), cut to
+a whole number, at least 1: nothing is impossible.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ncz.codec.jit import jit
+from ncz.models.language.arithmetic import LIMB, LOG2_E, LOWEST, exp2
+from ncz.models.language.exact import Exact, Linear
+from ncz.models.language.network import Network
+from ncz.models.language.vocabulary import Vocabulary, build
+
+BATCH = 64  # rows whose logits are held at once
+_ONE = np.float32(1 << 24)
+
+
+class Head:
+    """The output of a network over its sorted vocabulary."""
+
+    def __init__(self, network: Network) -> None:
+        model = network.model
+        self.vocabulary = entries(model)
+        order = self.vocabulary.order
+        self.said = np.flatnonzero(order >= 0)  # int64: entries that are tokens
+        table = model.head or model.embedding
+        tokens = order[self.said]
+        self.linear = Linear(table.weight[tokens], table.scale[tokens])
+        self._network = network
+        network.prepare(self.linear)
+
+    def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int32[2 m, tokens] and float32[m] for residual rows float32[m, width]."""
+        return self._network.product(x, self.linear, self._network.model.norm)
+
+
+def entries(model: Exact) -> Vocabulary:
+    """The sorted vocabulary of `model`."""
+    tensors = model.vocabulary
+    return build(tensors["bytes"], tensors["offsets"], tensors["kind"])
+
+
+@jit
+def cumulate(
+    product: np.ndarray,
+    units: np.ndarray,
+    row: int,
+    scale: np.ndarray,
+    said: np.ndarray,
+    powers: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """One row's weights, summed up.
+
+    Args:
+        product: int32[2 rows, tokens].
+        units, scale: float32, of its rows and columns.
+        row: which.
+        said: int64[tokens]: the entry of each column; all others are escapes.
+        powers: float32[tokens], scratch.
+        out: int64[entries + 1], written: 0, and sums up to each entry.
+    """
+    rows = product.shape[0] >> 1
+    high = product[row]
+    low = product[rows + row]
+    unit = units[row] * LOG2_E
+    for c in range(powers.size):
+        both = np.int32(np.int32(high[c] * np.int32(LIMB)) + low[c])
+        v = np.float32(both) * unit
+        powers[c] = v * scale[c]
+    bits = powers.view(np.int32)
+    best = np.int32(-0x7FFFFFFF)
+    for c in range(powers.size):
+        b = bits[c]
+        best = max(best, np.int32(b ^ np.int32((b >> np.int32(31)) & np.int32(0x7FFFFFFF))))
+    whole = np.empty(1, np.int32)
+    whole[0] = best ^ np.int32((best >> np.int32(31)) & np.int32(0x7FFFFFFF))
+    top = whole.view(np.float32)[0]
+    for c in range(powers.size):
+        p = exp2(max(powers[c] - top, LOWEST))
+        bits[c] = max(np.int32(p * np.float32(16777216.0)), np.int32(1))
+    total = np.int64(0)
+    entry = 0
+    for c in range(powers.size):
+        while entry < said[c]:
+            out[entry] = total
+            total += 1
+            entry += 1
+        out[entry] = total
+        total += np.int64(bits[c])
+        entry += 1
+    while entry < out.size - 1:
+        out[entry] = total
+        total += 1
+        entry += 1
+    out[entry] = total

@@ -1,0 +1,271 @@
+"""A language model at work on streams of text: probabilities for what comes next.
+
+The encoder knows all tokens, so it reads whole windows and keeps, of each token, only the
+probabilities along its path. The decoder goes token by token, all streams side by side, and
+gets the cumulative sums that these probabilities come from. Both are the same integers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncz.codec.jit import jit
+from ncz.models.language import head
+from ncz.models.language.head import BATCH, Head
+from ncz.models.language.network import Cache, Network
+from ncz.models.language.vocabulary import Vocabulary
+from ncz.models.text import kernel
+from ncz.models.text.windows import Windows
+
+_LONGEST_PATH = 512  # decisions, of a token with as many bytes as any has and then some
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What one window of all streams brings, in the order of coding.
+
+    Attributes:
+        streams: int64[m].
+        entries: int32[m].
+        trace: uint32[...], the tokens' probabilities end to end.
+    """
+
+    streams: np.ndarray
+    entries: np.ndarray
+    trace: np.ndarray
+
+
+class Predictor:
+    """One model, ready for both directions. For one thread at a time."""
+
+    def __init__(self, network: Network, top: Head) -> None:
+        self.network = network
+        self.head = top
+        self.begin = network.model.shape.begin
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens, sorted."""
+        return self.head.vocabulary
+
+    def tokens(self, entries: np.ndarray) -> np.ndarray:
+        """int64: what to feed for `entries`: an escape, which no token says, is the beginning."""
+        tokens = self.vocabulary.order[entries].astype(np.int64)
+        return np.where(tokens >= 0, tokens, self.begin)
+
+    def encode(self, streams: list[np.ndarray], windows: Windows) -> Iterator[Coded]:
+        """What coding takes, window after window.
+
+        Args:
+            streams: the entries of each stream, int32[any].
+            windows: how to cut them.
+        """
+        prefix = streams[0][: windows.prefix] if len(streams) > 1 else streams[0][:0]
+        whole = [streams[0], *(np.concatenate([prefix, own]) for own in streams[1:])]
+        skip = [0, *(prefix.size for _ in streams[1:])]
+        longest = max(entries.size for entries in whole)
+        cache = Cache(self.network.model, 1, min(windows.window, longest))
+        last_of_prefix = np.empty(0, np.float32)
+        for span in windows.spans():
+            if span.first >= longest:
+                return
+            parts: list[_Part] = []
+            for s, entries in enumerate(whole):
+                last = min(span.last, entries.size)
+                first = max(span.first, skip[s])
+                if first >= last:
+                    continue
+                seen = self.tokens(entries[span.context : last - 1])
+                if s > 0 and span.first == 0:
+                    # What the first stream read of the prefix is still there.
+                    x = self.network.read(cache, 0, seen[prefix.size :], prefix.size + 1)
+                    x = np.concatenate([last_of_prefix, x])
+                else:
+                    x = self.network.read(cache, 0, np.concatenate([[self.begin], seen]))
+                    if span.first == 0:
+                        last_of_prefix = x[prefix.size : prefix.size + 1].copy()
+                    x = x[first - span.context :]
+                parts.append(self._part(s, first, x, entries[first:last]))
+            yield _interleave(parts)
+
+    def _part(self, stream: int, first: int, x: np.ndarray, entries: np.ndarray) -> _Part:
+        traces, counts = [], []
+        powers = np.empty(self.head.said.size, np.float32)
+        sums = np.empty(self.vocabulary.order.size + 1, np.int64)
+        for at in range(0, entries.size, BATCH):
+            product, units = self.head.logits(x[at : at + BATCH])
+            some = np.ascontiguousarray(entries[at : at + BATCH])
+            out = np.empty(some.size * _LONGEST_PATH, np.uint32)
+            count = np.empty(some.size, np.int64)
+            size = _trace(
+                product,
+                units,
+                self.head.linear.scale,
+                self.head.said,
+                self.vocabulary,
+                some,
+                powers,
+                sums,
+                out,
+                count,
+            )
+            traces.append(out[:size].copy())
+            counts.append(count)
+        return _Part(stream, first, entries, np.concatenate(traces), np.concatenate(counts))
+
+    def decoder(self, windows: Windows, streams: int, capacity: int) -> Decoding:
+        """The other direction, for so many streams of up to `capacity` tokens each."""
+        return Decoding(self, windows, streams, capacity)
+
+
+class Decoding:
+    """The state of a block that is being decoded: what each stream has said."""
+
+    def __init__(self, predictor: Predictor, windows: Windows, streams: int, capacity: int) -> None:
+        self._predictor = predictor
+        self._streams = streams
+        places = min(windows.window, capacity + windows.prefix + 1)
+        self._cache = Cache(predictor.network.model, streams, places)
+        self._said: list[list[int]] = [[] for _ in range(streams)]  # tokens
+        self._spans = windows.spans()
+        self._span = next(self._spans)
+        self._prefix = windows.prefix if streams > 1 else 0
+        self._x = np.zeros((streams, predictor.network.model.shape.width), np.float32)
+        self._fresh = True
+        count = predictor.vocabulary.order.size
+        self._sums = np.empty((streams, count + 1), np.int64)
+        self._powers = np.empty(predictor.head.said.size, np.float32)
+        self.round = 0
+
+    def turn(self, active: np.ndarray) -> np.ndarray:
+        """The streams, of those that go on, that have a token coded in this round; int64[m]."""
+        if self.round < self._prefix:
+            return active[active == 0]
+        return active
+
+    def sums(self, streams: np.ndarray) -> np.ndarray:
+        """int64[m, entries + 1]: cumulative sums for the next token of each of `streams`."""
+        network, top = self._predictor.network, self._predictor.head
+        if self.round == self._span.last:
+            self._span = next(self._spans)
+            self._fresh = True
+        if self._fresh:
+            for s in streams:
+                seen = np.array(self._said[s][self._span.context : self.round], np.int64)
+                tokens = np.concatenate([[self._predictor.begin], seen]).astype(np.int64)
+                self._x[s] = network.read(self._cache, int(s), tokens)[-1]
+            self._fresh = False
+        elif self.round == self._prefix and self._prefix:
+            self._share_prefix()
+        out = self._sums[: streams.size]
+        for at in range(0, streams.size, BATCH):
+            product, units = top.logits(self._x[streams[at : at + BATCH]])
+            _cumulate(
+                product, units, top.linear.scale, top.said, self._powers, out[at : at + BATCH]
+            )
+        return out
+
+    def take(self, streams: np.ndarray, entries: np.ndarray) -> None:
+        """Go on by the decoded `entries` of `streams`; ends the round."""
+        tokens = self._predictor.tokens(entries)
+        for s, token in zip(streams.tolist(), tokens.tolist(), strict=True):
+            self._said[s].append(token)
+        self.round += 1
+        if self.round == self._span.last:
+            return
+        position = np.full(streams.size, self.round - self._span.context, np.int64)
+        self._x[streams] = self._predictor.network.step(self._cache, streams, tokens, position)
+
+    def _share_prefix(self) -> None:
+        """All streams begin with what the first has said by now."""
+        cache, seen = self._cache, self._prefix + 1
+        for kept in (cache.keys, cache.values, cache.key_scale, cache.value_scale, cache.most):
+            kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
+        self._x[1:] = self._x[0]
+        for said in self._said[1:]:
+            said.extend(self._said[0])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One stream's share of a window: first index, entries, trace and its count per token."""
+
+    stream: int
+    first: int
+    entries: np.ndarray
+    trace: np.ndarray
+    counts: np.ndarray
+
+
+def _interleave(parts: list[_Part]) -> Coded:
+    """Round by round, in each round the streams in their order."""
+    index = np.concatenate([part.first + np.arange(part.entries.size) for part in parts])
+    streams = np.repeat([part.stream for part in parts], [part.entries.size for part in parts])
+    order = np.lexsort((streams, index))
+    counts = np.concatenate([part.counts for part in parts])
+    trace = np.concatenate([part.trace for part in parts])
+    starts = np.cumsum(counts) - counts
+    out = np.empty_like(trace)
+    _gather(trace, starts, counts, order, out)
+    entries = np.concatenate([part.entries for part in parts])
+    return Coded(
+        streams[order].astype(np.int64), np.ascontiguousarray(entries[order], np.int32), out
+    )
+
+
+@jit
+def _gather(
+    trace: np.ndarray, starts: np.ndarray, counts: np.ndarray, order: np.ndarray, out: np.ndarray
+) -> None:
+    at = 0
+    for i in order:
+        for k in range(counts[i]):
+            out[at + k] = trace[starts[i] + k]
+        at += counts[i]
+
+
+@jit
+def _trace(
+    product: np.ndarray,
+    units: np.ndarray,
+    scale: np.ndarray,
+    said: np.ndarray,
+    vocabulary: Vocabulary,
+    entries: np.ndarray,
+    powers: np.ndarray,
+    sums: np.ndarray,
+    out: np.ndarray,
+    counts: np.ndarray,
+) -> int:
+    at = 0
+    for r in range(entries.size):
+        head.cumulate(product, units, r, scale, said, powers, sums)
+        counts[r] = kernel.trace(vocabulary, sums, entries[r], out[at:])
+        at += counts[r]
+    return at
+
+
+@jit
+def _cumulate(
+    product: np.ndarray,
+    units: np.ndarray,
+    scale: np.ndarray,
+    said: np.ndarray,
+    powers: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    for r in range(out.shape[0]):
+        head.cumulate(product, units, r, scale, said, powers, out[r])
+
+
+def split(entries: np.ndarray, lengths: np.ndarray, streams: int) -> list[np.ndarray]:
+    """Cut entries, whose byte lengths are given, into streams of about as many bytes each."""
+    ends = np.cumsum(lengths[entries])
+    total = int(ends[-1]) if ends.size else 0
+    wanted = [total * k // streams for k in range(1, streams)]
+    cuts = [0, *np.searchsorted(ends, wanted).tolist(), entries.size]
+    return [entries[a:b] for a, b in itertools.pairwise(cuts)]

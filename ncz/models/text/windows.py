@@ -1,0 +1,74 @@
+"""Which tokens a language model sees before the one it predicts.
+
+A stream's tokens are read in windows. The first window codes as many tokens as it has places;
+every later one re-reads the last of what came before and codes `hop` new ones. A window starts
+with the model's own beginning and at its position 0, so no window depends on another's state:
+the encoder computes any of them at once, and a decoder's memory never slides.
+
+Streams other than a block's first start with the block's first `prefix` tokens in sight, which
+tell them what the text is about; they wait until these are coded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ncz.codec import varint
+
+MAX_STREAMS = 64
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How a stream is cut into windows.
+
+    Attributes:
+        window: tokens that the model sees at most, its beginning included.
+        hop: tokens that every window but the first codes.
+        prefix: tokens of the block that all streams begin with.
+    """
+
+    window: int
+    hop: int
+    prefix: int
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.hop < self.window <= 1 << 16 and 0 <= self.prefix < self.window):
+            raise ValueError(f"no windows of {self.window} tokens by {self.hop}")
+
+    def spans(self) -> Iterator[Span]:
+        """The windows of a stream, without end."""
+        yield Span(0, 0, self.window)
+        first = self.window
+        while True:
+            yield Span(first - self.window + self.hop, first, first + self.hop)
+            first += self.hop
+
+    def pack(self) -> bytes:
+        """Its bytes in a header."""
+        return b"".join(varint.encode(n) for n in (self.window, self.hop, self.prefix))
+
+
+@dataclass(frozen=True)
+class Span:
+    """One window.
+
+    Attributes:
+        context: index of the first token in sight.
+        first: index of the first token it codes.
+        last: index after the last one.
+    """
+
+    context: int
+    first: int
+    last: int
+
+
+def default_streams(size: int) -> int:
+    """How many streams a block with `size` bytes of modelled text is cut into.
+
+    A stream costs some 25 bytes at its start, and decoding is the faster the more there are. So
+    texts of 100 kB and more get enough to be fast, and short ones, which are done soon, few.
+    """
+    return min(max(size * size // 10**9, 1), 16)
