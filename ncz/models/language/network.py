@@ -32,11 +32,13 @@ class Cache:
     Args:
         model: whose.
         streams: how many.
-        capacity: positions of each.
+        capacity: positions of each, at most the model's context.
     """
 
     def __init__(self, model: Exact, streams: int, capacity: int) -> None:
         shape = model.shape
+        if capacity > shape.context:
+            raise ValueError(f"{capacity} positions, and the model knows {shape.context}")
         place = (shape.layers, streams, shape.kv_heads, capacity)
         self.capacity = capacity
         self.keys = np.zeros((*place, shape.head_width), np.int8)
@@ -77,6 +79,10 @@ class Network:
             else np.float32(1)
         )
 
+    def cache(self, streams: int, capacity: int) -> Cache:
+        """Room for so many streams of so many tokens."""
+        return Cache(self.model, streams, capacity)
+
     def read(self, cache: Cache, stream: int, tokens: np.ndarray, start: int = 0) -> np.ndarray:
         """Take tokens that follow each other.
 
@@ -89,6 +95,7 @@ class Network:
         Returns:
             float32[n, width]: the residual after the last layer, for :meth:`product`.
         """
+        _check(cache, start + tokens.size - 1)
         out = np.empty((tokens.size, self.model.shape.width), np.float32)
         for at in range(0, tokens.size, CHUNK):
             piece = tokens[at : at + CHUNK]
@@ -112,6 +119,7 @@ class Network:
         Returns:
             float32[m, width], as :meth:`read`.
         """
+        _check(cache, int(position.max(initial=0)))
         x = np.empty((tokens.size, self.model.shape.width), np.float32)
         self._embed(tokens, x)
         for i, layer in enumerate(self.model.layers):
@@ -376,3 +384,9 @@ class Network:
 
         way = self._way
         return way.by(torch.from_numpy(limbs), way.prepare(values.t())).numpy()
+
+
+def _check(cache: Cache, last: int) -> None:
+    """Compiled code would write past the end, and say nothing."""
+    if last >= cache.capacity:
+        raise ValueError(f"position {last} in a cache of {cache.capacity}")

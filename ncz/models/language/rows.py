@@ -15,6 +15,7 @@ from ncz.models.language.arithmetic import (
     BYTE,
     LARGEST,
     LIMB,
+    SMALLEST,
     WIDE,
     gelu,
     nearest,
@@ -38,7 +39,7 @@ def largest(values: np.ndarray) -> float:
 def _limbs(values: np.ndarray, limbs: np.ndarray, row: int, rows: int) -> float:
     """Put float32[n] into limbs; what a unit is worth."""
     most = largest(values)
-    if most == np.float32(0):
+    if most < SMALLEST:
         limbs[row] = 0
         limbs[rows + row] = 0
         return np.float32(0)
@@ -57,7 +58,7 @@ def _limbs(values: np.ndarray, limbs: np.ndarray, row: int, rows: int) -> float:
 def _inverse_rms(values: np.ndarray, epsilon: float) -> float:
     """1 / √(mean square + epsilon) of float32[n], from exact sums."""
     most = largest(values)
-    if most == np.float32(0):
+    if most < SMALLEST:
         return np.float32(1.0 / np.sqrt(epsilon))
     turn = WIDE / most
     total = np.int64(0)
@@ -186,7 +187,7 @@ def gated(
 def _bytes(values: np.ndarray, out: np.ndarray) -> float:
     """float32[n] as int8[n]; what a unit is worth."""
     most = largest(values)
-    if most == np.float32(0):
+    if most < SMALLEST:
         out[:] = 0
         return np.float32(0)
     turn = BYTE / most
