@@ -11,6 +11,19 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
+class ModelRef:
+    """A model that a coder needs.
+
+    Attributes:
+        digest: SHA-256 of the model; this decides.
+        name: what messages call it.
+    """
+
+    digest: bytes
+    name: str
+
+
+@dataclass(frozen=True)
 class CoderSpec:
     """What a file's header says of a coder.
 

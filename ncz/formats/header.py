@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ncz.codec import varint
 from ncz.codec.checks import x32
-from ncz.codec.coder import CoderSpec
+from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, UnsupportedError
 
 MAGIC = b"\x89NCZ\r\n\x1a\n"
@@ -20,19 +20,6 @@ MAX_PARAMS = 4_096
 MAX_MODELS = 16
 MAX_NAME = 255
 _DIGEST_SIZE = 32
-
-
-@dataclass(frozen=True)
-class ModelRef:
-    """A model that a coder of the member needs.
-
-    Attributes:
-        digest: SHA-256 of the model; this decides.
-        name: what messages call it.
-    """
-
-    digest: bytes
-    name: str
 
 
 @dataclass(frozen=True)

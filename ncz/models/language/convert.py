@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ncz.models.language.exact import LONGEST, REVISION
+from ncz.codec.errors import ModelError
+from ncz.models.language.exact import LONGEST, REVISION, assemble, check
 from ncz.models.language.source import Source, open_source
 
 Progress = Callable[[int, int], None]
@@ -33,14 +34,15 @@ def convert(source: Path, target: Path, name: str, progress: Progress | None = N
         progress: told steps done and steps in all.
 
     Raises:
-        ModelError: `source` is damaged, of an unknown architecture, or has a tokenizer that
-            cannot be turned back into bytes.
+        ModelError: `source` is damaged, of an unknown architecture, too wide for exact sums, or
+            has a tokenizer that cannot be turned back into bytes.
         OSError: reading or writing fails.
     """
     from safetensors.numpy import save_file
 
     model = open_source(source)
     shape = replace(model.shape, context=min(model.shape.context, LONGEST))
+    check(shape)
     out: dict[str, np.ndarray] = {}
     _linear(out, "embedding", model.tensor("model.embed_tokens.weight"))
     if "lm_head.weight" in model.names:
@@ -55,6 +57,7 @@ def convert(source: Path, target: Path, name: str, progress: Progress | None = N
         out["rotary_local"] = rotary_table(shape.rope_base_local, shape.head_width, shape.context)
     out.update(model.vocabulary)
     head = {"revision": REVISION, "name": name, "shape": asdict(shape)}
+    assemble(head, out)  # which looks whether all belongs together
     # One entry alone: the library writes several in an order of chance.
     save_file(out, target, {"ncz": json.dumps(head, sort_keys=True)})
 
@@ -84,6 +87,8 @@ def _layer(out: dict[str, np.ndarray], model: Source, i: int) -> None:
 
 def _linear(out: dict[str, np.ndarray], name: str, weight: np.ndarray) -> None:
     largest = np.abs(weight).max(axis=1)
+    if not np.isfinite(largest).all():
+        raise ModelError(f"the model's {name} holds numbers that are infinite or none")
     scale = np.where(largest > 0, largest / np.float32(127), np.float32(1)).astype(np.float32)
     out[f"{name}.weight"] = np.rint(weight / scale[:, None]).astype(np.int8)
     out[f"{name}.scale"] = scale

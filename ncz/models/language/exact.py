@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from ncz.models.language.source import Shape
 REVISION = 1
 LONGEST = 8192
 """Positions that rotary tables are made for: no window is longer."""
+
+WIDEST = 8192
+"""Terms of any product: 12-bit activations times weights up to 127 then sum up below 2^31."""
+_WIDEST_HEAD = 1024  # whose products of int8 sum up below 2^24
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ def load(path: Path) -> Exact:
     """The model in the exact file at `path`. The caller has checked its digest.
 
     Raises:
-        ModelError: this is no exact file, or one of another revision.
+        ModelError: this is no exact file, or one of another revision, or its parts do not
+            belong together.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -112,11 +118,23 @@ def load(path: Path) -> Exact:
         raise ModelError(
             f"{path} is no whole model file ({error}); fetch it again with ncz models pull"
         ) from None
-    return _assemble(head, tensors)
+    try:
+        return assemble(head, tensors)
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} lacks a part of the model ({error}); fetch it again with ncz models pull"
+        ) from None
 
 
-def _assemble(head: dict[str, object], tensors: dict[str, np.ndarray]) -> Exact:
-    shape = Shape(**head["shape"])  # type: ignore[arg-type]
+def assemble(head: dict[str, Any], tensors: dict[str, np.ndarray]) -> Exact:
+    """The model of an exact file's metadata and tensors.
+
+    Raises:
+        ModelError: it is too wide for exact sums, or its parts do not belong together.
+        KeyError, TypeError: a part is missing.
+    """
+    shape = Shape(**head["shape"])
+    check(shape)
 
     def linear(name: str) -> Linear:
         return Linear(tensors[f"{name}.weight"], tensors[f"{name}.scale"])
@@ -140,7 +158,7 @@ def _assemble(head: dict[str, object], tensors: dict[str, np.ndarray]) -> Exact:
                 sliding=shape.sliding if slides else 0,
             )
         )
-    return Exact(
+    model = Exact(
         name=str(head["name"]),
         shape=shape,
         embedding=linear("embedding"),
@@ -155,3 +173,73 @@ def _assemble(head: dict[str, object], tensors: dict[str, np.ndarray]) -> Exact:
             if name.startswith("vocab.")
         },
     )
+    _check_parts(model)
+    return model
+
+
+def check(shape: Shape) -> None:
+    """Whether the exact engine can run models of this shape.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    terms = max(shape.width, shape.hidden, shape.heads * shape.head_width)
+    if terms > WIDEST or shape.head_width > _WIDEST_HEAD:
+        raise ModelError(
+            f"the model is {terms} numbers wide with heads of {shape.head_width}, and sums are "
+            f"exact up to {WIDEST} and {_WIDEST_HEAD}; choose a smaller model, or use the "
+            "llama.cpp engine"
+        )
+    sizes = (shape.layers, shape.width, shape.hidden, shape.heads, shape.kv_heads)
+    sound = min(sizes) > 0 and shape.head_width > 0 and shape.head_width % 2 == 0
+    if not sound or shape.heads % shape.kv_heads or not shape.epsilon > 0 or shape.context < 1:
+        raise ModelError(
+            "the model's numbers of heads, their width, its context or its epsilon cannot be; "
+            "fetch the model again"
+        )
+
+
+def _check_parts(model: Exact) -> None:
+    """Compiled code does not look where an array ends, so all must be as large as they claim."""
+    shape = model.shape
+    width, head_width, attended = shape.width, shape.head_width, shape.heads * shape.head_width
+    tokens = model.vocabulary["offsets"].size - 1
+    wanted = [(model.norm, (width,))]
+    tables = [model.embedding] + ([] if model.head is None else [model.head])
+    if any(len(table.weight) < tokens for table in tables):  # more are padding
+        raise _unfitting()
+    linear = [(table, (len(table.weight), width)) for table in tables]
+    for layer in model.layers:
+        linear += [
+            (layer.qkv, (attended + 2 * shape.kv_heads * head_width, width)),
+            (layer.out, (width, attended)),
+            (layer.gate_up, (2 * shape.hidden, width)),
+            (layer.down, (width, shape.hidden)),
+        ]
+        wanted += [(layer.norm_in, (width,)), (layer.norm_mid, (width,))]
+        for norm, size in (
+            (layer.norm_q, head_width),
+            (layer.norm_k, head_width),
+            (layer.norm_attention, width),
+            (layer.norm_feed, width),
+        ):
+            if norm is not None:
+                wanted.append((norm, (size,)))
+        if (layer.norm_q is None) != (layer.norm_k is None):
+            raise _unfitting()
+    for product, place in linear:
+        if product.weight.dtype != np.int8 or product.weight.shape != place:
+            raise _unfitting()
+        wanted.append((product.scale, place[:1]))
+    if any(a.dtype != np.float32 or a.shape != place for a, place in wanted):
+        raise _unfitting()
+    if not all(np.isfinite(a).all() for a, _ in wanted):
+        raise ModelError("the model holds numbers that are infinite or none; fetch it again")
+    turns = [model.rotary] + ([] if model.rotary_local is None else [model.rotary_local])
+    half = (2, shape.context, head_width // 2)
+    if any(table.dtype != np.int16 or table.shape != half for table in turns):
+        raise _unfitting()
+
+
+def _unfitting() -> ModelError:
+    return ModelError("the parts of the model do not fit together; fetch it again")

@@ -30,12 +30,12 @@ class Head:
         table = model.head or model.embedding
         tokens = order[self.said]
         self.linear = Linear(table.weight[tokens], table.scale[tokens])
-        self._network = network
+        self.network = network
         network.prepare(self.linear)
 
     def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int32[2 m, tokens] and float32[m] for residual rows float32[m, width]."""
-        return self._network.product(x, self.linear, self._network.model.norm)
+        return self.network.product(x, self.linear, self.network.model.norm)
 
 
 def entries(model: Exact) -> Vocabulary:

@@ -8,7 +8,7 @@ nothing in it is executed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,18 @@ def _check_architecture(name: str, where: Path) -> None:
         )
 
 
+def _unknown_yet(where: Path, what: str) -> ModelError:
+    return ModelError(
+        f"{where} {what}, which the exact engine cannot yet; choose another model, or use the "
+        "llama.cpp engine"
+    )
+
+
+def _refuse_biases(names: Iterable[str], where: Path) -> None:
+    if any(name.endswith(".bias") for name in names):
+        raise _unknown_yet(where, "adds biases to its products")
+
+
 # --- GGUF
 
 _GGUF_NAMES = {
@@ -170,9 +182,12 @@ def _from_gguf(path: Path) -> Source:
         pre=str(fields.get("tokenizer.ggml.pre", "default")),
         begin=int(fields.get("tokenizer.ggml.bos_token_id", 0)),
     )
-    if fields.get(f"{name}.rope.scaling.type", "none") not in ("none", ""):
-        raise ModelError(f"{path} scales its rotary embedding, which the exact engine cannot yet")
     tensors = {_hugging_face_name(t.name, name): t for t in reader.tensors}
+    scaling = fields.get(f"{name}.rope.scaling.type", "none")
+    turned = number("rope.dimension_count", shape.head_width)
+    if scaling not in ("none", "") or turned != shape.head_width or "rope_freqs.weight" in tensors:
+        raise _unknown_yet(path, "scales its rotary embedding")
+    _refuse_biases(tensors, path)
 
     def tensor(wanted: str) -> np.ndarray:
         if wanted not in tensors:
@@ -221,10 +236,17 @@ def _from_safetensors(path: Path) -> Source:
     name = str(config.get("model_type", "unknown"))
     name = "gemma3" if name == "gemma3_text" else name
     _check_architecture(name, path)
-    if config.get("rope_scaling") or config.get("attention_bias") or config.get("mlp_bias"):
-        raise ModelError(f"{path} has a scaled rotary embedding or biases, which are not known yet")
     gemma = name == "gemma3"
     heads = int(config["num_attention_heads"])
+    head_width = int(config.get("head_dim") or config["hidden_size"] // heads)
+    base, base_local = _rope_bases(config, path)
+    usual = "gelu_pytorch_tanh" if gemma else "silu"
+    if (config.get("hidden_activation") or config.get("hidden_act") or usual) != usual:
+        raise _unknown_yet(path, "has an unusual activation")
+    if config.get("query_pre_attn_scalar", head_width) != head_width:
+        raise _unknown_yet(path, "scales its queries in an unusual way")
+    if config.get("attn_logit_softcapping") or config.get("final_logit_softcapping"):
+        raise _unknown_yet(path, "caps its logits")
     shape = Shape(
         architecture=name,
         layers=int(config["num_hidden_layers"]),
@@ -232,19 +254,20 @@ def _from_safetensors(path: Path) -> Source:
         hidden=int(config["intermediate_size"]),
         heads=heads,
         kv_heads=int(config.get("num_key_value_heads", heads)),
-        head_width=int(config.get("head_dim") or config["hidden_size"] // heads),
+        head_width=head_width,
         context=int(config["max_position_embeddings"]),
-        epsilon=float(config["rms_norm_eps"]),
-        rope_base=float(config.get("rope_theta", 10_000.0)),
-        rope_base_local=float(config.get("rope_local_base_freq", 10_000.0)),
+        epsilon=float(np.float32(config["rms_norm_eps"])),  # as GGUF has it
+        rope_base=base,
+        rope_base_local=base_local,
         sliding=int(config.get("sliding_window") or 0) if gemma else 0,
-        sliding_period=int(config.get("sliding_window_pattern", 6)) if gemma else 1,
+        sliding_period=_sliding_period(config, path) if gemma else 1,
         begin=int(config.get("bos_token_id") or 0),
     )
     places: dict[str, Path] = {}
     for file in files:
         with safe_open(file, "numpy") as opened:
             places.update(dict.fromkeys(opened.keys(), file))
+    _refuse_biases(places, path)
 
     def tensor(wanted: str) -> np.ndarray:
         if wanted not in places:
@@ -257,6 +280,31 @@ def _from_safetensors(path: Path) -> Source:
     kind = "spm" if "vocab.scores" in vocabulary else "gpt2"
     shape = Shape(**{**shape.__dict__, "tokenizer": kind, "pre": vocab_source.pre_tokenizer(data)})
     return Source(shape, vocabulary, tensor, frozenset(places))
+
+
+def _rope_bases(config: dict[str, Any], where: Path) -> tuple[float, float]:
+    """Of the layers that see all, and of those that slide; older and newer files differ."""
+    all_of = config.get("rope_parameters") or {}
+    whole = all_of.get("full_attention", all_of)
+    local = all_of.get("sliding_attention", {})
+    scaled = [part.get("rope_type", "default") != "default" for part in (whole, local)]
+    if config.get("rope_scaling") or any(scaled) or config.get("partial_rotary_factor", 1) != 1:
+        raise _unknown_yet(where, "scales its rotary embedding")
+    return (
+        float(whole.get("rope_theta") or config.get("rope_theta") or 10_000.0),
+        float(local.get("rope_theta") or config.get("rope_local_base_freq") or 10_000.0),
+    )
+
+
+def _sliding_period(config: dict[str, Any], where: Path) -> int:
+    kinds = config.get("layer_types")
+    if not kinds:
+        return int(config.get("sliding_window_pattern") or 6)
+    whole = [kind == "full_attention" for kind in kinds]
+    period = (whole.index(True) if True in whole else len(whole)) + 1
+    if whole != [(i + 1) % period == 0 for i in range(len(whole))]:
+        raise _unknown_yet(where, "lets its layers slide in an unusual order")
+    return period
 
 
 def _float32(file: Path, name: str) -> np.ndarray:

@@ -7,7 +7,6 @@ gets the cumulative sums that these probabilities come from. Both are the same i
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,12 +15,10 @@ import numpy as np
 from ncz.codec.jit import jit
 from ncz.models.language import head
 from ncz.models.language.head import BATCH, Head
-from ncz.models.language.network import Cache, Network
-from ncz.models.language.vocabulary import Vocabulary
+from ncz.models.language.network import Cache
+from ncz.models.language.vocabulary import STEPS, Vocabulary
 from ncz.models.text import kernel
 from ncz.models.text.windows import Windows
-
-_LONGEST_PATH = 512  # decisions, of a token with as many bytes as any has and then some
 
 
 @dataclass(frozen=True)
@@ -29,23 +26,28 @@ class Coded:
     """What one window of all streams brings, in the order of coding.
 
     Attributes:
+        rounds: int64[m]: the tokens' index in their streams, the prefix counted.
         streams: int64[m].
         entries: int32[m].
         trace: uint32[...], the tokens' probabilities end to end.
+        counts: int64[m]: how many each token has.
     """
 
+    rounds: np.ndarray
     streams: np.ndarray
     entries: np.ndarray
     trace: np.ndarray
+    counts: np.ndarray
 
 
 class Predictor:
     """One model, ready for both directions. For one thread at a time."""
 
-    def __init__(self, network: Network, top: Head) -> None:
-        self.network = network
+    def __init__(self, top: Head) -> None:
+        self.network = top.network
         self.head = top
-        self.begin = network.model.shape.begin
+        self.begin = top.network.model.shape.begin
+        self._longest_path = STEPS * (int(top.vocabulary.length.max()) + 1)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -99,7 +101,7 @@ class Predictor:
         for at in range(0, entries.size, BATCH):
             product, units = self.head.logits(x[at : at + BATCH])
             some = np.ascontiguousarray(entries[at : at + BATCH])
-            out = np.empty(some.size * _LONGEST_PATH, np.uint32)
+            out = np.empty(some.size * self._longest_path, np.uint32)
             count = np.empty(some.size, np.int64)
             size = _trace(
                 product,
@@ -213,7 +215,11 @@ def _interleave(parts: list[_Part]) -> Coded:
     _gather(trace, starts, counts, order, out)
     entries = np.concatenate([part.entries for part in parts])
     return Coded(
-        streams[order].astype(np.int64), np.ascontiguousarray(entries[order], np.int32), out
+        index[order],
+        streams[order].astype(np.int64),
+        np.ascontiguousarray(entries[order], np.int32),
+        out,
+        counts[order],
     )
 
 
@@ -260,12 +266,3 @@ def _cumulate(
 ) -> None:
     for r in range(out.shape[0]):
         head.cumulate(product, units, r, scale, said, powers, out[r])
-
-
-def split(entries: np.ndarray, lengths: np.ndarray, streams: int) -> list[np.ndarray]:
-    """Cut entries, whose byte lengths are given, into streams of about as many bytes each."""
-    ends = np.cumsum(lengths[entries])
-    total = int(ends[-1]) if ends.size else 0
-    wanted = [total * k // streams for k in range(1, streams)]
-    cuts = [0, *np.searchsorted(ends, wanted).tolist(), entries.size]
-    return [entries[a:b] for a, b in itertools.pairwise(cuts)]

@@ -1,0 +1,334 @@
+"""The text coder: a language model mixed with contexts, a block at a time.
+
+Coded data: the head (:mod:`ncz.models.text.layout`); where a part of the block is not text,
+the size of the coded text; the range coder's bytes of the text; what is not text, coded by
+:mod:`ncz.models.contextmix`, or stored. Which bytes are text and where the model pays is the
+encoder's choice (:mod:`ncz.models.text.segments`).
+
+The order of coding. Streams go side by side in rounds, each with its tokens by their index;
+the index of a stream other than the first begins after the prefix. At the start of a round,
+every stream that takes part codes the runs of contexts alone that stand where it is. Then
+every stream that is not at its end codes a token. Streams are visited in their order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncz.codec import varint
+from ncz.codec.coder import CoderSpec, ModelRef
+from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.codec.jit import compiling
+from ncz.codec.meter import metered
+from ncz.models import contextmix
+from ncz.models.contextmix.coder import ContextMix
+from ncz.models.language.network import Cache
+from ncz.models.text import kernel, layout, segments, state
+from ncz.models.text.layout import BYTES, MODEL, Layout
+from ncz.models.text.loading import Ready, ready
+from ncz.models.text.windows import MAX_STREAMS, Windows, default_streams
+
+CODER_ID = 3
+REVISION = 1
+_BYTES_LEVEL = 6  # of the contexts that code what is not text
+_STORED, _MIXED = range(2)  # first byte of what is not text
+
+
+class TextCoder:
+    """A coder of one model and one way to cut windows. Holds no state between blocks.
+
+    Args:
+        model: which language model.
+        windows: what it sees.
+        index: the model's place in the header's table.
+        streams: of every block, or None for as many as :func:`default_streams` says.
+        load: how to get the model ready.
+    """
+
+    def __init__(
+        self,
+        model: ModelRef,
+        windows: Windows,
+        *,
+        index: int = 0,
+        streams: int | None = None,
+        load: Callable[[ModelRef], Ready] = ready,
+    ) -> None:
+        if streams is not None and not 1 <= streams <= MAX_STREAMS:
+            raise ValueError(f"streams are 1 to {MAX_STREAMS}, not {streams}")
+        self.model = model
+        self.windows = windows
+        self._index = index
+        self._streams = streams
+        self._load = load
+
+    @property
+    def name(self) -> str:
+        """``text``, the window and the model's name."""
+        return f"text-{self.windows.window} with {self.model.name}"
+
+    @property
+    def spec(self) -> CoderSpec:
+        """Revision, the model's place in the header's table, and the windows."""
+        params = bytes([REVISION]) + varint.encode(self._index) + self.windows.pack()
+        return CoderSpec(CODER_ID, params)
+
+    def encode(self, raw: bytes) -> bytes | None:
+        """Coded bytes of a non-empty block, or None where the model would not pay.
+
+        Raises:
+            ModelMissing: the model is not here.
+        """
+        model = self._load(self.model)
+        with model.lock, compiling("the text coder"):
+            runs = segments.plan(raw, model, self.windows)
+            if not any(run.kind == MODEL for run in runs):
+                return None
+            return self._encode(raw, runs, model)
+
+    def _encode(self, raw: bytes, runs: tuple[layout.Run, ...], model: Ready) -> bytes:
+        plan = _plan(raw, runs, model, self._streams, self.windows.prefix)
+        text = plan.text
+        starts = np.array([0, *plan.layout.ends[:-1]], np.int64)
+        mixer = state.fresh(text.size, starts, np.array(plan.layout.ends, np.int64))
+        code = np.empty(len(raw) + 64, np.uint8)
+        vocabulary = model.predictor.vocabulary
+        prefix = self.windows.prefix if len(starts) > 1 else 0
+        waiting = plan.contexts_alone(prefix)
+        with metered(_position(mixer), text.size, len(raw)):
+            for coded in model.predictor.encode(plan.streams(), self.windows):
+                at = trace_at = 0
+                ends = np.cumsum(coded.counts)
+                while at < coded.rounds.size:
+                    # Up to the round before which contexts alone have a turn.
+                    stop = coded.rounds.size
+                    if waiting:
+                        stop = int(np.searchsorted(coded.rounds, waiting[0][0]))
+                        if stop <= at:
+                            _, stream, length = waiting.pop(0)
+                            kernel.encode_bytes(mixer, text, code, stream, length)
+                            continue
+                    trace_end = int(ends[stop - 1])
+                    kernel.encode_tokens(
+                        mixer,
+                        vocabulary,
+                        text,
+                        code,
+                        coded.streams[at:stop],
+                        coded.entries[at:stop],
+                        coded.trace[trace_at:trace_end],
+                    )
+                    at, trace_at = stop, trace_end
+            for _, stream, length in waiting:
+                kernel.encode_bytes(mixer, text, code, stream, length)
+        size = kernel.finish(mixer, code)
+        head = plan.layout.pack()
+        if size > code.size:
+            return raw + b"\0"  # longer than the block: whoever asked will not take it
+        coded_text = code[:size].tobytes()
+        if not plan.other:
+            return head + coded_text
+        mixed = contextmix.coder(_BYTES_LEVEL).encode(plan.other)
+        if mixed is None or len(mixed) >= len(plan.other):
+            other = bytes([_STORED]) + plan.other
+        else:
+            other = bytes([_MIXED]) + mixed
+        return head + varint.encode(size) + coded_text + other
+
+    def decode(self, coded: bytes, raw_size: int) -> bytes:
+        """The raw bytes of a block.
+
+        Raises:
+            FormatError: the coded data breaks the coder's framing.
+            ModelMissing: the model is not here.
+        """
+        found, at = layout.parse(coded, raw_size)
+        other_size = raw_size - found.text_size
+        end = len(coded)
+        if other_size:
+            try:
+                size, at = varint.decode(coded, at)
+            except (varint.Incomplete, ValueError):
+                raise FormatError("the coded data ends in its head") from None
+            end = at + size
+            if end >= len(coded):
+                raise FormatError("the coded text is longer than the block")
+        model = self._load(self.model)
+        with model.lock, compiling("the text coder"):
+            text = self._decode(coded[at:end], found, model, len(coded))
+        if not other_size:
+            return text.tobytes()
+        out = np.empty(raw_size, np.uint8)
+        is_text = found.is_text()
+        out[is_text] = text
+        out[~is_text] = np.frombuffer(_decode_other(coded[end:], other_size), np.uint8)
+        return out.tobytes()
+
+    def _decode(self, coded: bytes, found: Layout, model: Ready, coded_size: int) -> np.ndarray:
+        text = np.zeros(found.text_size, np.uint8)
+        ends = np.array(found.ends, np.int64)
+        starts = np.array([0, *found.ends[:-1]], np.int64)
+        mixer = state.fresh(text.size, starts, ends)
+        code = np.frombuffer(bytearray(coded), np.uint8)
+        kernel.start_decoder(mixer, code)
+        predictor = model.predictor
+        alone = dict(found.text_runs())
+        longest = int((ends - starts).max())  # no token is shorter than a byte
+        decoding = predictor.decoder(self.windows, starts.size, longest)
+        entries = np.empty(starts.size, np.int32)
+        active = np.flatnonzero(starts < ends)
+        with metered(_position(mixer), text.size, coded_size):
+            while active.size:
+                turn = decoding.turn(active)
+                if alone:
+                    for stream in turn.tolist():
+                        while length := alone.pop(int(mixer.at[stream]), 0):
+                            kernel.decode_bytes(mixer, text, code, stream, length)
+                    active = active[mixer.at[active] < ends[active]]
+                    turn = turn[mixer.at[turn] < ends[turn]]
+                if turn.size == 0:
+                    if active.size:
+                        raise FormatError("the first stream ends within the prefix of all")
+                    break
+                kernel.decode_tokens(
+                    mixer, predictor.vocabulary, text, code, turn, decoding.sums(turn), entries
+                )
+                decoding.take(turn, entries[: turn.size])
+                active = active[mixer.at[active] < ends[active]]
+        return text
+
+    def memory(self, raw_size: int) -> int:
+        """Bytes of working memory for a block of `raw_size`, the model's included."""
+        streams = self._streams or default_streams(raw_size)
+        model = self._load(self.model).predictor.network.model
+        places = min(self.windows.window, raw_size + self.windows.prefix + 1)
+        weights = sum(
+            linear.weight.nbytes
+            for layer in model.layers
+            for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)
+        )
+        fixed = 3 * model.embedding.weight.nbytes + weights + _ENGINE
+        mixing = ContextMix(_BYTES_LEVEL).memory(raw_size)
+        return fixed + Cache.memory(model, streams, places) + mixing + 4 * raw_size
+
+
+_ENGINE = 200 << 20  # bytes: buffers of a chunk, logits of some rows, and what torch takes
+
+
+def from_params(
+    params: bytes, models: tuple[ModelRef, ...], load: Callable[[ModelRef], Ready] = ready
+) -> TextCoder:
+    """The coder that a file's header asks for.
+
+    Raises:
+        UnsupportedError: another revision.
+        FormatError: parameters that break the rules.
+    """
+    if not params or params[0] != REVISION:
+        raise UnsupportedError(
+            f"this file needs the text coder with parameters {params.hex()}, and this ncz knows "
+            f"revision {REVISION} only; install a newer ncz"
+        )
+    try:
+        index, at = varint.decode(params, 1)
+        window, at = varint.decode(params, at)
+        hop, at = varint.decode(params, at)
+        prefix, at = varint.decode(params, at)
+        if at != len(params) or index >= len(models):
+            raise ValueError("too long, or naming a model that the header lacks")
+        windows = Windows(window, hop, prefix)
+    except (varint.Incomplete, ValueError) as error:
+        raise FormatError(f"the text coder's parameters are damaged: {error}") from None
+    return TextCoder(models[index], windows, index=index, load=load)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A block, ready to be coded.
+
+    Attributes:
+        layout: runs and streams.
+        text: uint8[n].
+        other: what is not text.
+        entries: int32[m]: all tokens.
+        before: int64[m]: for each the start of it in the text.
+    """
+
+    layout: Layout
+    text: np.ndarray
+    other: bytes
+    entries: np.ndarray
+    before: np.ndarray
+
+    def _cuts(self) -> list[int]:
+        return [0, *np.searchsorted(self.before, self.layout.ends).tolist()]
+
+    def streams(self) -> list[np.ndarray]:
+        """The tokens of each stream."""
+        return [self.entries[a:b] for a, b in itertools.pairwise(self._cuts())]
+
+    def contexts_alone(self, prefix: int) -> list[tuple[int, int, int]]:
+        """Round, stream and length of every run of contexts alone, in the order of coding."""
+        cuts, found = self._cuts(), []
+        for start, length in self.layout.text_runs():
+            stream = int(np.searchsorted(self.layout.ends, start, side="right"))
+            token = int(np.searchsorted(self.before, start))
+            found.append((token - cuts[stream] + (prefix if stream else 0), stream, length))
+        return sorted(found, key=lambda run: run[:2])
+
+
+def _plan(
+    raw: bytes, runs: tuple[layout.Run, ...], model: Ready, streams: int | None, prefix: int
+) -> _Plan:
+    entries, before, text, other = [], [], [], []
+    at = size = modelled = 0
+    v = model.predictor.vocabulary
+    for run in runs:
+        piece = raw[at : at + run.length]
+        at += run.length
+        if run.kind == BYTES:
+            other.append(piece)
+            continue
+        text.append(piece)
+        if run.kind == MODEL:
+            tokens = model.tokenizer.encode(piece)
+            found = np.where(
+                tokens >= 0,
+                v.rank[np.maximum(tokens, 0)],
+                v.escapes[np.clip(-1 - tokens, 0, 255)],
+            ).astype(np.int32)
+            ends = np.cumsum(v.length[found], dtype=np.int64)
+            entries.append(found)
+            before.append(size + ends - v.length[found])
+            modelled += run.length
+        size += run.length
+    whole, starts = np.concatenate(entries), np.concatenate(before)
+    count = streams or default_streams(modelled)
+    cuts = layout.cut(starts, size, count)
+    if count > 1 and np.searchsorted(starts, cuts[0]) < prefix:
+        cuts = layout.cut(starts, size, 1)
+    return _Plan(
+        Layout(runs, cuts),
+        np.frombuffer(bytearray(b"".join(text)), np.uint8),
+        b"".join(other),
+        whole,
+        starts,
+    )
+
+
+def _position(mixer: kernel.State) -> Callable[[], int]:
+    return lambda: int((mixer.at - mixer.start).sum())
+
+
+def _decode_other(coded: bytes, size: int) -> bytes:
+    if coded[0] == _STORED:
+        if len(coded) != size + 1:
+            raise FormatError("what is not text has another size than the head says")
+        return coded[1:]
+    if coded[0] == _MIXED:
+        return contextmix.coder(_BYTES_LEVEL).decode(coded[1:], size)
+    raise FormatError(f"what is not text starts with {coded[0]}, which is no way to code it")

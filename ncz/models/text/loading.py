@@ -1,0 +1,77 @@
+"""Language models made ready for work, each once in a process."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from dataclasses import dataclass, field
+
+from ncz.codec.coder import ModelRef
+from ncz.codec.errors import NczError
+from ncz.models import weights
+from ncz.models.language import exact
+from ncz.models.language.head import Head
+from ncz.models.language.network import Network
+from ncz.models.language.tokenizer import Tokenizer
+from ncz.models.text.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model in the memory.
+
+    Attributes:
+        predictor: for one thread at a time,
+        lock: which is the one that holds this.
+        tokenizer: of the model.
+    """
+
+    predictor: Predictor
+    tokenizer: Tokenizer
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def ready(model: ModelRef) -> Ready:
+    """The model with that digest, loaded at its first use.
+
+    Raises:
+        ModelMissing: this machine does not have it.
+        ModelError: its file is damaged.
+        NczError: torch is not installed, or multiplies wrongly.
+    """
+    with _LOADING:
+        return _load(model.digest, model.name)
+
+
+_LOADING = threading.Lock()
+
+
+@functools.lru_cache(maxsize=2)
+def _load(digest: bytes, name: str) -> Ready:
+    path = weights.find(digest, name)
+    model = exact.load(path)
+    try:
+        import torch
+    except ImportError:
+        raise NczError(
+            "language models need torch, which is not installed; run: pip install torch"
+        ) from None
+    threads = _threads()
+    torch.set_num_threads(threads)
+    return of(model, threads)
+
+
+def of(model: exact.Exact, threads: int = 1) -> Ready:
+    """A model that is in the memory already, made ready."""
+    shape = model.shape
+    tensors = {f"vocab.{name}": tensor for name, tensor in model.vocabulary.items()}
+    tokenizer = Tokenizer(tensors, shape.tokenizer, shape.pre)
+    return Ready(Predictor(Head(Network(model, threads))), tokenizer)
+
+
+def _threads() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
