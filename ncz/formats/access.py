@@ -32,7 +32,9 @@ class Content:
         memory = block_size = 0
         for member in self.index.members:
             if member.header not in self._coders:
-                made = [coders.from_spec(spec) for spec in member.header.coders]
+                made = [
+                    coders.from_spec(spec, member.header.models) for spec in member.header.coders
+                ]
                 self._coders[member.header] = made
                 size = member.header.block_size
                 memory = max(memory, *(coder.memory(size) for coder in made))

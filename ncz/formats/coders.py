@@ -1,18 +1,18 @@
 """From the coder id in a file's header to the coder: the one place where ids are known.
 
-Coders are imported when they are asked for, so a file without context mixing decodes without numba.
+Coders are imported when asked for: a file without language models decodes without torch.
 """
 
 from __future__ import annotations
 
-from ncz.codec.coder import Coder, CoderSpec
+from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import UnsupportedError
 
-STORE, ZSTD, CONTEXTMIX = 0, 1, 2
+STORE, ZSTD, CONTEXTMIX, TEXT = 0, 1, 2, 3
 
 
-def from_spec(spec: CoderSpec) -> Coder:
-    """The coder that decodes what `spec` says.
+def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
+    """The coder that decodes what `spec` says, in a file whose header lists `models`.
 
     Raises:
         UnsupportedError: this build does not know the coder, or not these parameters of it.
@@ -29,6 +29,10 @@ def from_spec(spec: CoderSpec) -> Coder:
         from ncz.models import contextmix
 
         return contextmix.from_params(spec.params)
+    if spec.id == TEXT:
+        from ncz.models.text import coder
+
+        return coder.from_params(spec.params, models)
     raise UnsupportedError(
         f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
     )
@@ -53,3 +57,11 @@ def contextmix(level: int) -> Coder:
     from ncz.models import contextmix
 
     return contextmix.coder(level)
+
+
+def text(model: ModelRef, windows: tuple[int, int, int], streams: int | None) -> Coder:
+    """A language model mixed with contexts; windows are window, hop and prefix in tokens."""
+    from ncz.models.text.coder import TextCoder
+    from ncz.models.text.windows import Windows
+
+    return TextCoder(model, Windows(*windows), streams=streams)

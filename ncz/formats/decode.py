@@ -221,7 +221,7 @@ class Decoder:
         if header == self._header:
             return
         self._header = header
-        self._coders = [coders.from_spec(spec) for spec in header.coders]
+        self._coders = [coders.from_spec(spec, header.models) for spec in header.coders]
         memory = max(coder.memory(header.block_size) for coder in self._coders)
         options = self._options
         threads = fit_threads(options.threads, memory, header.block_size, options.memlimit)

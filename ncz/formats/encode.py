@@ -75,7 +75,7 @@ class Encoder:
         Raises:
             MemoryLimitError: one thread alone exceeds the limit.
         """
-        plan = levels.plan(options.level, options.block_size)
+        plan = levels.plan(options.level, options.block_size, options.streams)
         threads = fit_threads(options.threads, plan.memory, plan.block_size, options.memlimit)
         return cls(plan, threads)
 
@@ -161,7 +161,7 @@ class _Member:
 
     def __init__(self, plan: Plan, block_size: int) -> None:
         specs = tuple(coder.spec for coder in plan.coders)
-        self.head = header.pack(header.Header(specs, block_size))
+        self.head = header.pack(header.Header(specs, block_size, models=plan.models))
         self.blocks = 0
         self._offset = self._gap = len(self.head)
         self._raw_size = 0

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ncz.codec.coder import CoderSpec
+from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import NczError
 from ncz.formats import coders, index
 from ncz.formats.header import VERSION
@@ -161,7 +161,9 @@ def _info(src: BinaryIO, name: str | None) -> FileInfo:
 
 def _member(src: BinaryIO, places: Index, member: MemberPlace) -> MemberInfo:
     header = member.header
-    known = tuple(CoderInfo(spec.id, _name(spec), spec.params.hex()) for spec in header.coders)
+    known = tuple(
+        CoderInfo(spec.id, _name(spec, header.models), spec.params.hex()) for spec in header.coders
+    )
     blocks = []
     for place in places.blocks[member.first_block : member.first_block + member.blocks]:
         head = index.read_head(src, places, place)
@@ -193,8 +195,8 @@ def _member(src: BinaryIO, places: Index, member: MemberPlace) -> MemberInfo:
     )
 
 
-def _name(spec: CoderSpec) -> str:
+def _name(spec: CoderSpec, models: tuple[ModelRef, ...]) -> str:
     try:
-        return coders.from_spec(spec).name
+        return coders.from_spec(spec, models).name
     except NczError:
         return f"unknown ({spec.id})"

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncz.codec.coder import Coder
+from ncz.codec.coder import Coder, ModelRef
+from ncz.codec.errors import ModelMissing
 from ncz.formats import coders
 
 LEVELS = range(1, 10)
 DEFAULT = 6
+"""What is taken where nothing says otherwise; the command takes :data:`DEFAULT_TEXT` for text."""
+DEFAULT_TEXT = 7
+MODEL_LEVELS = range(7, 10)
+"""The levels that use a language model."""
 
-_MIXING_LEVELS = range(2, 7)  # above: reserved for language models, which are not here yet
+_MIXING = 6  # the level of context mixing that stands beside the language model
 _ZSTD_LEVEL = 3
 _MIB = 1 << 20
+# Window, hop and prefix in tokens, and the number of streams where it is not left to the block.
+_WINDOWS = {7: (2048, 1024, 256), 8: (4096, 2048, 256), 9: (8192, 4096, 0)}
+_STREAMS = {7: None, 8: None, 9: 1}
 
 
 @dataclass(frozen=True)
@@ -25,10 +33,12 @@ class Plan:
     Attributes:
         coders: what a block may be coded by, as listed in the header; the first one stores.
         block_size: raw bytes of every block but the last, 1 to 2^30.
+        models: what the coders need, as listed in the header.
     """
 
     coders: tuple[Coder, ...]
     block_size: int
+    models: tuple[ModelRef, ...] = ()
 
     @property
     def memory(self) -> int:
@@ -36,28 +46,56 @@ class Plan:
         return max(coder.memory(self.block_size) for coder in self.coders)
 
 
-def plan(level: int, block_size: int | None = None) -> Plan:
-    """The plan of `level`, 1 to 9, with another block size where one is given.
+def plan(level: int, block_size: int | None = None, streams: int | None = None) -> Plan:
+    """The plan of `level`, 1 to 9, with another block size or number of streams where given.
 
     Raises:
         ValueError: there is no such level.
+        ModelMissing: the level's language model is not on this machine.
     """
     if level not in LEVELS:
         raise ValueError(f"levels are 1 to 9, not {level}")
-    if level == 1:
-        coder = coders.zstd(_ZSTD_LEVEL)
-    else:
-        coder = coders.contextmix(min(level, _MIXING_LEVELS[-1]))
     size = block_size or (8 * _MIB if level <= 4 else 16 * _MIB)
-    return Plan((coders.store(), coder), size)
+    if level == 1:
+        return Plan((coders.store(), coders.zstd(_ZSTD_LEVEL)), size)
+    mixing = coders.contextmix(min(level, _MIXING))
+    if level not in MODEL_LEVELS:
+        return Plan((coders.store(), mixing), size)
+    model = _model()
+    text = coders.text(model, _WINDOWS[level], streams or _STREAMS[level])
+    return Plan((coders.store(), mixing, text), size, (model,))
 
 
 def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
     """The index in ``plan.coders`` of the coder that was chosen for a block, and the coded bytes.
 
-    Coded bytes are never longer than `raw`.
+    Coded bytes are never longer than `raw`: the shortest of all coders is taken.
     """
-    coded = plan.coders[1].encode(raw)
-    if coded is not None and len(coded) < len(raw):
-        return 1, coded
-    return 0, raw
+    best, shortest = 0, raw
+    for i, coder in enumerate(plan.coders[1:], 1):
+        coded = coder.encode(raw)
+        if coded is not None and len(coded) < len(shortest):
+            best, shortest = i, coded
+    return best, shortest
+
+
+def suits_model(sample: bytes) -> bool:
+    """Whether content that starts with `sample` is text, for which a language model pays."""
+    from ncz.models.contextmix.detect import is_text
+
+    return len(sample) > 0 and is_text(sample)
+
+
+def _model() -> ModelRef:
+    from ncz.models import weights
+
+    wanted = weights.default()
+    found = weights.have(wanted.name)
+    if found is None:
+        digest = wanted.exact_sha256 or ""
+        raise ModelMissing(
+            digest,
+            wanted.name,
+            f"get it with: ncz models pull {wanted.name}, or use -6, which needs none",
+        )
+    return ModelRef(bytes.fromhex(found.digest), found.name)

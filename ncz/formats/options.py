@@ -8,6 +8,7 @@ from ncz.codec import pipeline
 from ncz.codec.errors import MemoryLimitError
 from ncz.formats.header import MAX_BLOCK_SIZE
 from ncz.formats.levels import DEFAULT, LEVELS
+from ncz.models.text.windows import MAX_STREAMS
 
 MIN_BLOCK_SIZE = 1024  # bytes; below, checks and heads outweigh what they protect
 
@@ -23,14 +24,19 @@ class CompressOptions:
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose. Larger is
             smaller in total; smaller gives finer random access and less lost to damage.
         memlimit: bytes of working memory; fewer threads are used to keep it. None: no limit.
+        streams: into how many streams a language model's text is cut, 1 to 64; None lets the
+            level and the block choose. More decode faster and compress less.
     """
 
     level: int = DEFAULT
     threads: int = 1
     block_size: int | None = None
     memlimit: int | None = None
+    streams: int | None = None
 
     def __post_init__(self) -> None:
+        if self.streams is not None and not 1 <= self.streams <= MAX_STREAMS:
+            raise ValueError(f"streams are 1 to {MAX_STREAMS}, not {self.streams}")
         if self.level not in LEVELS:
             raise ValueError(f"levels are 1 to 9, not {self.level}")
         _check_threads(self.threads)

@@ -53,12 +53,20 @@ def looks_compressed(raw: bytes) -> bool:
     return _trial(samples, Content(BINARY)) > _WORTH_IT * samples.size
 
 
+def is_text(raw: bytes) -> bool:
+    """Whether `raw`, not empty, holds next to no control bytes, and no records as in tables."""
+    data = np.frombuffer(bytearray(raw), np.uint8)
+    counts = _counts(data)
+    if not _printable(counts, data.size) or counts[0] > data.size // 1000:
+        return False
+    return _lengths(data, counts)[2] < _STRONG_ROW
+
+
 def content(raw: np.ndarray) -> Content:
     """The best guess for `raw`, uint8[n], n > 0."""
     counts = _counts(raw)
     # Tar files and the like fill up text with zeros.
-    control = int(counts[1:32].sum() - counts[[9, 10, 12, 13, 27]].sum() + counts[127])
-    printable = control <= _MOST_CONTROL * raw.size and counts[0] <= raw.size // 4
+    printable = _printable(counts, raw.size) and counts[0] <= raw.size // 4
     row, cell, strength = _lengths(raw, counts)
     if printable and counts[0] <= raw.size // 1000 and strength < _STRONG_ROW:
         return Content(TEXT)
@@ -86,6 +94,11 @@ def _counts(data: np.ndarray) -> np.ndarray:
     for start in range(0, data.size, _SAMPLE):  # bincount makes eight bytes of each
         counts += np.bincount(data[start : start + _SAMPLE], minlength=256)
     return counts
+
+
+def _printable(counts: np.ndarray, size: int) -> bool:
+    control = int(counts[1:32].sum() - counts[[9, 10, 12, 13, 27]].sum() + counts[127])
+    return control <= _MOST_CONTROL * size
 
 
 def _entropy(data: np.ndarray) -> float:
