@@ -3,7 +3,7 @@
 Every step is one elementwise operation of torch that IEEE 754 defines to the last bit, or a sum
 of integers, in the order that :mod:`ncz.models.language.rows`, ``attention`` and ``head`` have.
 So the results are the same bits on any device, and the tests hold the compiled code to them.
-On the CPU it is some ten times slower than the compiled code, because each step passes through
+On the CPU it is a few times slower than the compiled code, because each step passes through
 the memory. Nothing here may be compiled or fused by torch.
 
 Two traps: torch divides a number by a tensor through the tensor's inverse, and CUDA divides a

@@ -23,7 +23,8 @@ import numpy as np
 from ncz.codec.errors import NczError
 
 _FLOAT_TERMS = 1024  # of products of int8: 1024 · 128 · 127 is below 2^24
-_PROBE_SHAPES = ((2, 576, 64), (64, 1536, 192), (256, 64, 256))  # rows, terms, outputs
+# Rows, terms, outputs. Attention multiplies by as many keys as there are, odd numbers included.
+_PROBE_SHAPES = ((2, 576, 64), (64, 1536, 192), (256, 64, 256), (4, 1, 64), (6, 17, 64), (1, 64, 3))
 _SPEED_SHAPE = (64, 576, 1536)
 _CLEARLY = 2.0  # so many times faster must a later way be: a busy machine measures badly
 _TRIALS = 16  # the best counts: whatever else runs can only slow one down
@@ -56,6 +57,8 @@ class Int8:
 
         if left.is_cuda:
             return _padded_int_mm(left, prepared)
+        if left.shape[1] == 1:  # torch 2.13 leaves such a product unwritten
+            return left.int() * prepared.int()
         return torch._int_mm(left, prepared)
 
 

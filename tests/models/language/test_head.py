@@ -1,0 +1,96 @@
+"""Weights of the whole vocabulary from the last row: exact, never 0, in the sorted order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ncz.models.language import head, plain, vocabulary
+from ncz.models.language.head import Head
+from ncz.models.language.network import Network
+from tests.models.language import tiny
+from tests.models.language.test_arithmetic import exp2_in_numpy
+
+F = np.float32
+
+
+def cumulated(
+    product: np.ndarray, units: np.ndarray, scale: np.ndarray, said: np.ndarray, entries: int
+) -> np.ndarray:
+    out = np.full((units.size, entries + 1), -1, np.int64)
+    powers = np.empty(said.size, F)
+    for row in range(units.size):
+        head.cumulate(product, units, row, scale, said, powers, out[row])
+    return out
+
+
+@given(
+    columns=st.integers(1, 40),
+    escapes=st.integers(0, 9),
+    rows=st.integers(1, 4),
+    size=st.sampled_from([0, 1, 1000, 2**26]),
+    seed=st.integers(0, 2**32),
+)
+def test_cumulate(columns: int, escapes: int, rows: int, size: int, seed: int) -> None:
+    draw = np.random.Generator(np.random.PCG64(seed))
+    entries = columns + escapes
+    said = np.sort(draw.permutation(entries)[:columns])
+    product = draw.integers(-size, size + 1, (2 * rows, columns)).astype(np.int32)
+    units = draw.choice(F([0, 1e-6, 1e-3]), rows)
+    scale = draw.choice(F([1e-5, 1e-3, 0.1]), columns)
+    got = cumulated(product, units, scale, said, entries)
+
+    whole = product[:rows].astype(np.int64) * 16 + product[rows:]
+    powers = whole.astype(F) * (units * F(1.4426950408889634))[:, None] * scale
+    p = exp2_in_numpy(np.maximum(powers - powers.max(axis=1, keepdims=True), F(-126)))
+    weights = np.maximum((p * F(2**24)).astype(np.int64), 1)
+    wanted = np.ones((rows, entries), np.int64)
+    wanted[:, said] = weights
+    assert np.array_equal(np.diff(got, axis=1), wanted)
+    assert not got[:, 0].any()
+    assert weights.max(axis=1).tolist() == [2**24] * rows
+    plainly = plain.entry_weights(*map(torch.from_numpy, (product, units, scale)))
+    assert np.array_equal(plainly.numpy(), weights)
+    sums = plain.cumulate(plainly, torch.from_numpy(said), entries)
+    assert np.array_equal(sums.numpy(), got)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
+def test_the_head_of_a_model(architecture: str, separate: bool) -> None:
+    model = tiny.model(architecture, head=separate)
+    compiled, plainly = Head(Network(model)), plain.Network(model)
+    network = Network(model)
+    x = network.read(network.cache(1, 5), 0, np.array([0, 70, 3, 9, 120]))
+    product, units = compiled.logits(x)
+    entries = compiled.vocabulary.order.size
+    sums = cumulated(product, units, compiled.linear.scale, compiled.said, entries)
+    plainly.prepare(compiled.linear)
+    same = plainly.sums(x, compiled.linear, model.norm, compiled.said, entries)
+    assert np.array_equal(same.numpy(), sums)
+    other = Head(plain.Network(model))  # type: ignore[arg-type]
+    for a, b in zip(other.logits(x), (product, units), strict=True):
+        assert np.array_equal(a, b)
+
+    # Probabilities by token, beside those of float64 from the same int8 rows.
+    table = model.head or model.embedding
+    y = x / np.sqrt((x.astype(np.float64) ** 2).mean(axis=1, keepdims=True) + model.shape.epsilon)
+    logits = y * model.norm @ (table.weight * table.scale[:, None].astype(np.float64)).T
+    tokens = compiled.vocabulary.order[compiled.said]
+    wanted = np.exp(logits[:, tokens])
+    wanted /= wanted.sum(axis=1, keepdims=True)
+    got = np.diff(sums, axis=1)[:, compiled.said] / sums[:, -1:]
+    assert np.abs(got - wanted).max() < 2e-3
+
+
+def test_every_byte_is_possible() -> None:
+    top = Head(Network(tiny.model()))
+    order = top.vocabulary.order
+    assert sorted(-1 - order[order < 0]) == sorted(tiny.MUTE)
+    says = set(vocabulary.entries(top.vocabulary))
+    assert says >= {bytes([byte]) for byte in range(256)}
+    assert b"<|user|>" in says
+    assert b"<|begin|>" not in says

@@ -1,0 +1,144 @@
+"""Products of integers are exact or are not used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncz.codec.errors import NczError
+from ncz.models.language import products
+from ncz.models.language.products import BFloat16, Float32, Int8
+
+
+@pytest.fixture(autouse=True)
+def _choose_anew() -> Iterator[None]:
+    products.best.cache_clear()
+    yield
+    products.best.cache_clear()
+
+
+class Saturating(Int8):
+    """Sums two products in 16 bits, as processors without dot products do.
+
+    They multiply unsigned bytes by signed ones: 128 is added on the left and taken off the sums.
+    """
+
+    name = "saturating"
+
+    def by(self, left: Any, prepared: Any) -> Any:
+        right = prepared.int()
+        total = -128 * right.sum(dim=0, dtype=torch.int32).expand(left.shape[0], -1)
+        for at in range(0, left.shape[1], 2):
+            pair = (left[:, at : at + 2].int() + 128) @ right[at : at + 2]
+            total = total + pair.clamp(-32768, 32767)
+        return total
+
+
+class Rounding(Float32):
+    """Adds up more than 24 bits in float32."""
+
+    name = "rounding"
+
+    def prepare(self, weight: Any) -> Any:
+        return weight.float().t().contiguous()
+
+    def by(self, left: Any, prepared: Any) -> Any:
+        return ((left.float() / 3) @ (prepared * 3)).to(torch.int32)
+
+
+class Missing(Int8):
+    """A product that the library does not have."""
+
+    name = "missing"
+
+    def by(self, left: Any, prepared: Any) -> Any:
+        raise NotImplementedError("no kernel for this device")
+
+
+@pytest.mark.parametrize("way", [Int8, Float32])
+def test_ways_of_the_cpu_are_exact(way: type) -> None:
+    assert products.is_exact(way())
+
+
+def test_bfloat16_is_exact_or_reported_not_to_be() -> None:
+    left = torch.full((2, 3), 127, dtype=torch.int8)
+    try:
+        BFloat16().by(left, BFloat16().prepare(left))
+    except (RuntimeError, NotImplementedError, TypeError):
+        assert not products.is_exact(BFloat16())
+    else:  # this library has such products
+        assert products.is_exact(BFloat16())
+
+
+@pytest.mark.parametrize("way", [Saturating, Rounding, Missing])
+def test_others_are_found_out(way: type) -> None:
+    assert not products.is_exact(way())
+
+
+def test_the_best_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert products.best().name in ("int8", "float32")
+    products.best.cache_clear()
+    monkeypatch.setattr(products, "WAYS", (Saturating, Missing, Float32))
+    assert products.best().name == "float32"
+
+
+def test_none_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "WAYS", (Saturating, Missing))
+    with pytest.raises(NczError, match="no matrix product of this torch is exact on cpu"):
+        products.best()
+
+
+@pytest.mark.parametrize("way", [Int8, Float32])
+@settings(max_examples=40)
+@given(
+    rows=st.integers(1, 40),
+    terms=st.integers(1, 2100),
+    outputs=st.integers(1, 40),
+    seed=st.integers(0, 2**32),
+    largest=st.booleans(),
+)
+def test_any_shape(
+    way: type, rows: int, terms: int, outputs: int, seed: int, largest: bool
+) -> None:
+    draw = np.random.Generator(np.random.PCG64(seed))
+    choice = [-128, 127] if largest else list(range(-128, 128))
+    left = draw.choice(choice, (rows, terms)).astype(np.int8)
+    right = draw.choice(choice, (outputs, terms)).clip(-127).astype(np.int8)
+    made = way()
+    got = made.by(torch.from_numpy(left), made.prepare(torch.from_numpy(right)))
+    assert got.dtype == torch.int32
+    assert np.array_equal(got.numpy(), left.astype(np.int64) @ right.T.astype(np.int64))
+
+
+@pytest.mark.parametrize("strides", ["rows", "columns"])
+def test_a_single_term_in_any_layout(strides: str) -> None:
+    right = torch.arange(-8, 8, dtype=torch.int8)[:, None]
+    if strides == "columns":
+        right = right.t().contiguous().t()
+    left = torch.tensor([[3], [-5]], dtype=torch.int8)
+    got = Int8().by(left, Int8().prepare(right))
+    assert torch.equal(got, left.int() @ right.int().t())
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 3), (17, 64, 40), (33, 24, 8)])
+def test_padding_for_cuda_changes_nothing(shape: tuple[int, int, int]) -> None:
+    rows, terms, outputs = shape
+    draw = np.random.Generator(np.random.PCG64(1))
+    left = torch.from_numpy(draw.integers(-128, 128, (rows, terms)).astype(np.int8))
+    right = torch.from_numpy(draw.integers(-127, 128, (outputs, terms)).astype(np.int8))
+    got = products._padded_int_mm(left, right.t())
+    assert torch.equal(got, Int8().by(left, Int8().prepare(right)))
+
+
+def test_the_widest_product_stays_within_32_bits() -> None:
+    """What :data:`ncz.models.language.exact.WIDEST` promises."""
+    from ncz.models.language.exact import WIDEST
+
+    assert WIDEST * 2032 * 127 < 2**31
+    assert WIDEST * 127 * 127 * 16 < 2**31
