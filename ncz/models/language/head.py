@@ -16,7 +16,7 @@ from ncz.models.language.network import Network
 from ncz.models.language.vocabulary import Vocabulary, build
 
 BATCH = 64  # rows whose logits are held at once
-_ONE = np.float32(1 << 24)
+SOFTENED = 10  # bits by which the weight of an entry is lowered that cannot follow
 
 
 class Head:
@@ -51,6 +51,7 @@ def cumulate(
     row: int,
     scale: np.ndarray,
     said: np.ndarray,
+    never: np.ndarray,
     powers: np.ndarray,
     out: np.ndarray,
 ) -> None:
@@ -61,6 +62,8 @@ def cumulate(
         units, scale: float32, of its rows and columns.
         row: which.
         said: int64[tokens]: the entry of each column; all others are escapes.
+        never: uint8[entries]: 1 for those that cannot follow the token before, so that they
+            weigh 2⁻¹⁰ of what the network says; not nothing, lest a text cannot be said.
         powers: float32[tokens], scratch.
         out: int64[entries + 1], written: 0, and sums up to each entry.
     """
@@ -91,7 +94,8 @@ def cumulate(
             total += 1
             entry += 1
         out[entry] = total
-        total += np.int64(bits[c])
+        weight = np.int64(bits[c]) >> (SOFTENED * np.int64(never[entry]))
+        total += max(weight, 1)
         entry += 1
     while entry < out.size - 1:
         out[entry] = total

@@ -85,7 +85,7 @@ class TextCoder:
         """
         model = self._load(self.model)
         with model.lock, compiling("the text coder"):
-            runs = segments.plan(raw, model, self.windows)
+            runs = segments.plan(raw, model)
             if not any(run.kind == MODEL for run in runs):
                 return None
             return self._encode(raw, runs, model)
@@ -295,12 +295,7 @@ def _plan(
             continue
         text.append(piece)
         if run.kind == MODEL:
-            tokens = model.tokenizer.encode(piece)
-            found = np.where(
-                tokens >= 0,
-                v.rank[np.maximum(tokens, 0)],
-                v.escapes[np.clip(-1 - tokens, 0, 255)],
-            ).astype(np.int32)
+            found = model.entries(piece)
             ends = np.cumsum(v.length[found], dtype=np.int64)
             entries.append(found)
             before.append(size + ends - v.length[found])

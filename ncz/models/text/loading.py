@@ -7,10 +7,13 @@ import os
 import threading
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import NczError
 from ncz.models import weights
 from ncz.models.language import exact
+from ncz.models.language.canonical import Mask
 from ncz.models.language.head import Head
 from ncz.models.language.network import Network
 from ncz.models.language.tokenizer import Tokenizer
@@ -30,6 +33,14 @@ class Ready:
     predictor: Predictor
     tokenizer: Tokenizer
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def entries(self, text: bytes) -> np.ndarray:
+        """int32: the tokens of `text`, as entries of the sorted vocabulary."""
+        tokens = self.tokenizer.encode(text)
+        vocabulary = self.predictor.vocabulary
+        said = vocabulary.rank[np.maximum(tokens, 0)]
+        escaped = vocabulary.escapes[np.clip(-1 - tokens, 0, 255)]
+        return np.where(tokens >= 0, said, escaped).astype(np.int32)
 
 
 def ready(model: ModelRef) -> Ready:
@@ -67,7 +78,7 @@ def of(model: exact.Exact, threads: int = 1) -> Ready:
     shape = model.shape
     tensors = {f"vocab.{name}": tensor for name, tensor in model.vocabulary.items()}
     tokenizer = Tokenizer(tensors, shape.tokenizer, shape.pre)
-    return Ready(Predictor(Head(Network(model, threads))), tokenizer)
+    return Ready(Predictor(Head(Network(model, threads)), Mask(tokenizer)), tokenizer)
 
 
 def _threads() -> int:

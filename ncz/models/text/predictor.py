@@ -14,9 +14,10 @@ import numpy as np
 
 from ncz.codec.jit import jit
 from ncz.models.language import head
+from ncz.models.language.canonical import Mask
 from ncz.models.language.head import BATCH, Head
 from ncz.models.language.network import Cache
-from ncz.models.language.vocabulary import STEPS, Vocabulary
+from ncz.models.language.vocabulary import STEPS, Vocabulary, side
 from ncz.models.text import kernel
 from ncz.models.text.windows import Windows
 
@@ -43,9 +44,10 @@ class Coded:
 class Predictor:
     """One model, ready for both directions. For one thread at a time."""
 
-    def __init__(self, top: Head) -> None:
+    def __init__(self, top: Head, mask: Mask) -> None:
         self.network = top.network
         self.head = top
+        self.mask = mask
         self.begin = top.network.model.shape.begin
         self._longest_path = STEPS * (int(top.vocabulary.length.max()) + 1)
 
@@ -91,10 +93,33 @@ class Predictor:
                     if span.first == 0:
                         last_of_prefix = x[prefix.size : prefix.size + 1].copy()
                     x = x[first - span.context :]
-                parts.append(self._part(s, first, x, entries[first:last]))
+                before = np.concatenate([[self.begin], seen])[first - span.context :]
+                parts.append(self._part(s, first, x, before, entries[first:last]))
             yield _interleave(parts)
 
-    def _part(self, stream: int, first: int, x: np.ndarray, entries: np.ndarray) -> _Part:
+    def never(self, before: np.ndarray) -> np.ndarray:
+        """uint8[m, entries]: what cannot follow each of these tokens, int64[m]."""
+        out = np.empty((before.size, self.vocabulary.order.size), np.uint8)
+        for row, token in zip(out, before.tolist(), strict=True):
+            row[:] = self.mask.after(token)
+        return out
+
+    def bits(self, x: np.ndarray, entries: np.ndarray) -> np.ndarray:
+        """float64[m]: what the model alone takes for `entries` after rows of :meth:`Network.read`.
+
+        For estimates: nothing in a file may hang on it.
+        """
+        before = np.concatenate([[self.begin], self.tokens(entries[:-1])])
+        part = self._part(0, 0, x, before, entries)
+        taken = np.empty(part.trace.size, np.uint8)
+        _sides(self.vocabulary, entries, taken)
+        p1 = part.trace / float(1 << 24)
+        costs = -np.log2(np.where(taken == 1, p1, 1 - p1))
+        return np.add.reduceat(costs, np.cumsum(part.counts) - part.counts)
+
+    def _part(
+        self, stream: int, first: int, x: np.ndarray, before: np.ndarray, entries: np.ndarray
+    ) -> _Part:
         traces, counts = [], []
         powers = np.empty(self.head.said.size, np.float32)
         sums = np.empty(self.vocabulary.order.size + 1, np.int64)
@@ -108,6 +133,7 @@ class Predictor:
                 units,
                 self.head.linear.scale,
                 self.head.said,
+                self.never(before[at : at + BATCH]),
                 self.vocabulary,
                 some,
                 powers,
@@ -164,10 +190,19 @@ class Decoding:
         elif self.round == self._prefix and self._prefix:
             self._share_prefix()
         out = self._sums[: streams.size]
+        begin = self._predictor.begin
+        said = (self._said[s] for s in streams.tolist())
+        before = np.array([tokens[-1] if tokens else begin for tokens in said], np.int64)
         for at in range(0, streams.size, BATCH):
             product, units = top.logits(self._x[streams[at : at + BATCH]])
             _cumulate(
-                product, units, top.linear.scale, top.said, self._powers, out[at : at + BATCH]
+                product,
+                units,
+                top.linear.scale,
+                top.said,
+                self._predictor.never(before[at : at + BATCH]),
+                self._powers,
+                out[at : at + BATCH],
             )
         return out
 
@@ -240,6 +275,7 @@ def _trace(
     units: np.ndarray,
     scale: np.ndarray,
     said: np.ndarray,
+    never: np.ndarray,
     vocabulary: Vocabulary,
     entries: np.ndarray,
     powers: np.ndarray,
@@ -249,7 +285,7 @@ def _trace(
 ) -> int:
     at = 0
     for r in range(entries.size):
-        head.cumulate(product, units, r, scale, said, powers, sums)
+        head.cumulate(product, units, r, scale, said, never[r], powers, sums)
         counts[r] = kernel.trace(vocabulary, sums, entries[r], out[at:])
         at += counts[r]
     return at
@@ -261,8 +297,21 @@ def _cumulate(
     units: np.ndarray,
     scale: np.ndarray,
     said: np.ndarray,
+    never: np.ndarray,
     powers: np.ndarray,
     out: np.ndarray,
 ) -> None:
     for r in range(out.shape[0]):
-        head.cumulate(product, units, r, scale, said, powers, out[r])
+        head.cumulate(product, units, r, scale, said, never[r], powers, out[r])
+
+
+@jit
+def _sides(vocabulary: Vocabulary, entries: np.ndarray, out: np.ndarray) -> None:
+    """The side taken at every decision on the paths to `entries`."""
+    at = 0
+    for entry in entries:
+        node = np.int64(vocabulary.root[0])
+        while node >= 0:
+            out[at] = side(node, entry)
+            node = np.int64(vocabulary.child[node, out[at]])
+            at += 1
