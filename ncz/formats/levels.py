@@ -21,8 +21,9 @@ MODEL_LEVELS = range(7, 10)
 _MIXING = 6  # the level of context mixing that stands beside the language model
 _ZSTD_LEVEL = 3
 _MIB = 1 << 20
-# Window, hop and prefix in tokens, and the number of streams where it is not left to the block.
-_WINDOWS = {7: (2048, 1024, 256), 8: (4096, 2048, 256), 9: (8192, 4096, 0)}
+WINDOWS = {7: (2048, 1024, 256), 8: (4096, 2048, 256), 9: (8192, 4096, 0)}
+"""Window, hop and prefix in tokens."""
+# The number of streams where it is not left to the block.
 _STREAMS = {7: None, 8: None, 9: 1}
 
 
@@ -62,7 +63,7 @@ def plan(level: int, block_size: int | None = None, streams: int | None = None) 
     if level not in MODEL_LEVELS:
         return Plan((coders.store(), mixing), size)
     model = _model()
-    text = coders.text(model, _WINDOWS[level], streams or _STREAMS[level])
+    text = coders.text(model, WINDOWS[level], streams or _STREAMS[level])
     return Plan((coders.store(), mixing, text), size, (model,))
 
 

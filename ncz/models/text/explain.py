@@ -175,14 +175,9 @@ def _cut(data: bytes, runs: tuple[Any, ...]) -> list[tuple[int, bytes]]:
 
 def _entries(data: bytes, runs: tuple[Any, ...], model: Ready) -> np.ndarray:
     """The tokens of all runs that the model codes, as entries, int32[any]."""
-    v = model.predictor.vocabulary
-    found = []
-    for kind, piece in _cut(data, runs):
-        if kind == MODEL:
-            said = model.tokenizer.encode(piece)
-            escapes = v.escapes[np.clip(-1 - said, 0, 255)]
-            found.append(np.where(said >= 0, v.rank[np.maximum(said, 0)], escapes))
-    return np.concatenate(found).astype(np.int32)
+    return np.concatenate(
+        [model.entries(piece) for kind, piece in _cut(data, runs) if kind == MODEL]
+    )
 
 
 class _Engine:
@@ -204,7 +199,7 @@ class _Engine:
         """Ask the model about all tokens, `entries`, int32[any]."""
         predictor = self._model.predictor
         self._notes = _Notes(predictor.head, entries, progress)
-        reader = Predictor(cast(Head, _Listening(predictor, self._notes)), predictor.mask)
+        reader = _Listening(predictor, self._notes)
         coded = list(reader.encode([entries], windows))
         self._entries = np.concatenate([window.entries for window in coded])
         self._trace = np.concatenate([window.trace for window in coded])
@@ -280,14 +275,15 @@ class _Notes:
         self._powers = np.empty(top.said.size, np.float32)
         self._sums = np.empty(top.vocabulary.order.size + 1, np.int64)
 
-    def take(self, product: np.ndarray, units: np.ndarray) -> None:
-        """Rank the vocabulary in the rows of logits of the next tokens."""
+    def take(self, product: np.ndarray, units: np.ndarray, never: np.ndarray) -> None:
+        """Rank the vocabulary in the rows of logits of the next tokens, and their masks."""
         some = slice(self._at, self._at + units.size)
         _rank(
             product,
             units,
             self._top.linear.scale,
             self._top.said,
+            never,
             self._entries[some],
             self._powers,
             self._sums,
@@ -306,21 +302,38 @@ class _Notes:
             self._progress(min(self._steps, total), total)
 
 
-class _Listening:
-    """A model's network and head as a predictor wants them, passing on what goes through.
+class _Listening(Predictor):
+    """A predictor that lets notes be taken of one stream.
 
-    One stream's rows of logits are asked for in the order of its tokens.
+    It asks for rows of logits in the order of the stream's tokens, and for each rows' mask right
+    after the rows.
     """
 
-    def __init__(self, predictor: Predictor, notes: _Notes) -> None:
-        self._network = predictor.network
-        self._head = predictor.head
+    def __init__(self, heard: Predictor, notes: _Notes) -> None:
+        self._ears = _Ears(heard, notes)
         self._notes = notes
+        super().__init__(cast(Head, self._ears), heard.mask)
+
+    def never(self, before: np.ndarray) -> np.ndarray:
+        """:meth:`ncz.models.text.predictor.Predictor.never`."""
+        mask = super().never(before)
+        self._notes.take(*self._ears.latest, mask)
+        return mask
+
+
+class _Ears:
+    """A model's head and network as a predictor wants them; remembers what it heard last."""
+
+    def __init__(self, heard: Predictor, notes: _Notes) -> None:
+        self._network = heard.network
+        self._head = heard.head
+        self._notes = notes
+        self.latest = (np.empty((0, 0), np.int32), np.empty(0, np.float32))
         self.network = self
-        self.model = predictor.network.model
-        self.vocabulary: Vocabulary = predictor.head.vocabulary
-        self.said = predictor.head.said
-        self.linear = predictor.head.linear
+        self.model = heard.network.model
+        self.vocabulary: Vocabulary = heard.head.vocabulary
+        self.said = heard.head.said
+        self.linear = heard.head.linear
 
     def read(self, cache: Cache, stream: int, tokens: np.ndarray, start: int = 0) -> np.ndarray:
         """:meth:`ncz.models.language.network.Network.read`, a chunk at a time."""
@@ -333,9 +346,8 @@ class _Listening:
 
     def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """:meth:`ncz.models.language.head.Head.logits`."""
-        product, units = self._head.logits(x)
-        self._notes.take(product, units)
-        return product, units
+        self.latest = self._head.logits(x)
+        return self.latest
 
 
 @jit
@@ -344,6 +356,7 @@ def _rank(
     units: np.ndarray,
     scale: np.ndarray,
     said: np.ndarray,
+    never: np.ndarray,
     entries: np.ndarray,
     powers: np.ndarray,
     sums: np.ndarray,
@@ -357,9 +370,8 @@ def _rank(
     """
     kept = best.shape[1]
     weights = np.empty(kept, np.int64)
-    never = np.zeros(sums.size - 1, np.uint8)  # the ranking is what the model alone thinks
     for r in range(entries.size):
-        head.cumulate(product, units, r, scale, said, never, powers, sums)
+        head.cumulate(product, units, r, scale, said, never[r], powers, sums)
         entry = entries[r]
         own = sums[entry + 1] - sums[entry]
         before = 0
