@@ -3,7 +3,7 @@
 Only operations that IEEE 754 defines to the last bit: + − × ÷ √, comparison, conversion,
 rounding to the nearest with ties to even; each as a step of its own, none fused. So an
 exponential is a polynomial, and the compiler is not allowed to contract anything. The same
-steps in plain array operations stand in :mod:`ncz.models.language.plain`.
+steps in plain array operations stand in :mod:`ncz.models.language.steps`.
 """
 
 from __future__ import annotations

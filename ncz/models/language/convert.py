@@ -12,12 +12,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ncz.codec.errors import ModelError
 from ncz.models.language.exact import LONGEST, REVISION, assemble, check
-from ncz.models.language.source import Source, open_source
+from ncz.models.language.source import Source, blaming, open_source
 
 Progress = Callable[[int, int], None]
 _BITS = 96  # of fixed-point arithmetic in the rotary tables
@@ -41,6 +42,15 @@ def convert(source: Path, target: Path, name: str, progress: Progress | None = N
     from safetensors.numpy import save_file
 
     model = open_source(source)
+    with blaming(source):
+        head, tensors = _exact(model, name, progress)
+    # One entry alone: the library writes several in an order of chance.
+    save_file(tensors, target, {"ncz": json.dumps(head, sort_keys=True)})
+
+
+def _exact(
+    model: Source, name: str, progress: Progress | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     shape = replace(model.shape, context=min(model.shape.context, LONGEST))
     check(shape)
     out: dict[str, np.ndarray] = {}
@@ -58,8 +68,7 @@ def convert(source: Path, target: Path, name: str, progress: Progress | None = N
     out.update(model.vocabulary)
     head = {"revision": REVISION, "name": name, "shape": asdict(shape)}
     assemble(head, out)  # which looks whether all belongs together
-    # One entry alone: the library writes several in an order of chance.
-    save_file(out, target, {"ncz": json.dumps(head, sort_keys=True)})
+    return head, out
 
 
 def _layer(out: dict[str, np.ndarray], model: Source, i: int) -> None:

@@ -1,44 +1,25 @@
 """The network in plain array operations: what the compiled one must equal, and the one for GPUs.
 
-Every step is one elementwise operation of torch that IEEE 754 defines to the last bit, or a sum
-of integers, in the order that :mod:`ncz.models.language.rows`, ``attention`` and ``head`` have.
-So the results are the same bits on any device, and the tests hold the compiled code to them.
-On the CPU it is a few times slower than the compiled code, because each step passes through
-the memory. Nothing here may be compiled or fused by torch.
-
-Two traps: torch divides a number by a tensor through the tensor's inverse, and CUDA divides a
-tensor by a number through the number's. Both round twice, so every division goes through
-:func:`_quotient`. And int64 becomes float32 by way of float64, which holds all the sums here, as
-not every vectorized conversion rounds once.
+Every step is one elementwise operation of torch (:mod:`ncz.models.language.steps`) or a sum of
+integers, in the order that :mod:`ncz.models.language.network` has. So the results are the same
+bits on any device, and the tests hold the compiled code to them. On the CPU it is a few times
+slower than the compiled code, because each step passes through the memory.
 """
 
 from __future__ import annotations
-
-import functools
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ncz.models.language import attention, products
-from ncz.models.language.arithmetic import (
-    BYTE,
-    EXP2,
-    LARGEST,
-    LIMB,
-    LOG2_E,
-    LOWEST,
-    ROUND,
-    SMALLEST,
-    WIDE,
-)
+from ncz.models.language import attention, products, steps
+from ncz.models.language.arithmetic import LOWEST
 from ncz.models.language.exact import Exact, Layer, Linear
 
 CHUNK = 1024  # rows that are read at once
 _SCORES = 1 << 25  # of attention that are held at once
 _TERMS = 1024  # of a float32 product of 7-bit numbers: their sum stays below 2^24
 _SUM_ONE = float(1 << 20)  # of the weights' sum, as in attention
-_ONE = float(1 << 24)  # of an entry's weight, as in head
 
 _Places = tuple[Tensor, Tensor, tuple[int, int]]
 """Streams, positions int64[streams, tokens of each], and the first and last of these."""
@@ -97,7 +78,7 @@ class Network:
         self._factor = float(attention.query_factor(model.shape.head_width))
         gemma = model.shape.architecture == "gemma3"
         self._input_factor = float(np.float32(model.shape.width**0.5)) if gemma else 1.0
-        self._gated = gelu if gemma else silu
+        self._gated = steps.gelu if gemma else steps.silu
 
     def cache(self, streams: int, capacity: int) -> Cache:
         """Room for so many streams of so many tokens."""
@@ -130,7 +111,7 @@ class Network:
         return product.cpu().numpy(), units.cpu().numpy()
 
     def sums(
-        self, x: np.ndarray, linear: Linear, norm: np.ndarray, said: np.ndarray, entries: int
+        self, x: np.ndarray, linear: Linear, norm: np.ndarray, said: np.ndarray, never: np.ndarray
     ) -> Tensor:
         """Cumulative weights of the vocabulary's entries, left on the device.
 
@@ -139,14 +120,14 @@ class Network:
             linear: one column per token, prepared.
             norm: before it.
             said: int64[tokens]: the entry of each column.
-            entries: of the vocabulary.
+            never: uint8[m, entries]: 1 for those that cannot follow the token before.
 
         Returns:
             int64[m, entries + 1], as :func:`ncz.models.language.head.cumulate` has them.
         """
         product, units = self._product(x, linear, norm)
-        weights = entry_weights(product, units, self._weights[id(linear)][2])
-        return cumulate(weights, self._tensor(said), entries)
+        weights = steps.entry_weights(product, units, self._weights[id(linear)][2])
+        return steps.cumulate(weights, self._tensor(said), self._tensor(never))
 
     def prepare(self, linear: Linear) -> None:
         """Make `linear` ready for :meth:`product`."""
@@ -158,7 +139,7 @@ class Network:
 
     def _product(self, x: np.ndarray, linear: Linear, norm: np.ndarray) -> tuple[Tensor, Tensor]:
         known = self._norms.get(id(norm))
-        limbs, units = normed(
+        limbs, units = steps.normed(
             self._tensor(x),
             self._tensor(norm) if known is None else known,
             self.model.shape.epsilon,
@@ -167,7 +148,7 @@ class Network:
 
     def _linear(self, limbs: Tensor, units: Tensor, linear: Linear) -> Tensor:
         _, prepared, scale = self._weights[id(linear)]
-        return values(self._way.by(limbs, prepared), units, scale)
+        return steps.values(self._way.by(limbs, prepared), units, scale)
 
     def _run(
         self, cache: Cache, streams: np.ndarray, tokens: np.ndarray, position: np.ndarray
@@ -188,18 +169,19 @@ class Network:
     def _layer(self, i: int, layer: Layer, x: Tensor, cache: Cache, places: _Places) -> Tensor:
         epsilon = self.model.shape.epsilon
         norm = {name: self._norms.get(id(value)) for name, value in vars(layer).items()}
-        limbs, units = normed(x, norm["norm_in"], epsilon)
+        limbs, units = steps.normed(x, norm["norm_in"], epsilon)
         mixed = self._linear(limbs, units, layer.qkv)
         mixed = self._attention(i, layer, mixed, cache, places)
-        y = self._linear(*to_limbs(mixed), layer.out)
-        x = x + (
-            y if norm["norm_attention"] is None else scaled(y, norm["norm_attention"], epsilon)
-        )
-        limbs, units = normed(x, norm["norm_mid"], epsilon)
+        y = self._linear(*steps.to_limbs(mixed), layer.out)
+        x = x + self._after(y, norm["norm_attention"])
+        limbs, units = steps.normed(x, norm["norm_mid"], epsilon)
         both = self._linear(limbs, units, layer.gate_up)
         gate, up = both.chunk(2, dim=1)
-        y = self._linear(*to_limbs(self._gated(gate) * up), layer.down)
-        return x + (y if norm["norm_feed"] is None else scaled(y, norm["norm_feed"], epsilon))
+        y = self._linear(*steps.to_limbs(self._gated(gate) * up), layer.down)
+        return x + self._after(y, norm["norm_feed"])
+
+    def _after(self, y: Tensor, norm: Tensor | None) -> Tensor:
+        return y if norm is None else steps.scaled(y, norm, self.model.shape.epsilon)
 
     def _attention(
         self, i: int, layer: Layer, mixed: Tensor, cache: Cache, places: _Places
@@ -213,12 +195,12 @@ class Network:
         turned = parts[:, :, : heads + kv]
         if layer.norm_q is not None:
             weights = [self._norms[id(layer.norm_q)]] * heads + [self._norms[id(layer.norm_k)]] * kv
-            turned = scaled(turned, torch.stack(weights), shape.epsilon)
+            turned = steps.scaled(turned, torch.stack(weights), shape.epsilon)
         rotary = self._rotary_local if layer.sliding else self._rotary
-        turned = rotated(turned, rotary[0, position], rotary[1, position])
-        q, q_scale = to_bytes(turned[:, :, :heads])
-        k, k_scale = to_bytes(turned[:, :, heads:])
-        v, v_scale = to_bytes(parts[:, :, heads + kv :])
+        turned = steps.rotated(turned, rotary[0, position], rotary[1, position])
+        q, q_scale = steps.to_bytes(turned[:, :, :heads])
+        k, k_scale = steps.to_bytes(turned[:, :, heads:])
+        v, v_scale = steps.to_bytes(parts[:, :, heads + kv :])
         keep(cache, i, streams, position, k, k_scale, v, v_scale)
         begin = max(0, first + 1 - layer.sliding) if layer.sliding else 0
         rows = max(1, _SCORES // (count * heads * (last + 1 - begin)))
@@ -312,17 +294,17 @@ def attend(
     seeing = seeing[:, None, None]  # [streams, 1, 1, tokens, keys]
     exponents = exponents.masked_fill(~seeing, -torch.inf)
     top = exponents.amax(dim=-1, keepdim=True)
-    p = exp2((exponents - top).clamp(min=float(LOWEST))).masked_fill(~seeing, 0.0)
-    total = nearest(p * _SUM_ONE).to(torch.int64).sum(dim=-1)
-    share = _quotient(total.double().float(), _SUM_ONE)
+    p = steps.exp2((exponents - top).clamp(min=float(LOWEST))).masked_fill(~seeing, 0.0)
+    total = steps.nearest(p * _SUM_ONE).to(torch.int64).sum(dim=-1)
+    share = steps.quotient(total.double().float(), _SUM_ONE)
     # [streams, kv_heads, 1, tokens]
     most = cache.most[layer][streams[:, None], :, position].permute(0, 2, 1)[:, :, None]
-    turn = torch.where(most > 0, _quotient(float(attention.WEIGHT), most), 0.0)
+    turn = torch.where(most > 0, steps.quotient(float(attention.WEIGHT), most), 0.0)
     weights = p * (kept(cache.value_scale)[:, :, None, None] * turn[..., None])
-    whole = nearest(weights).to(torch.int32).reshape(count, kv, group * each, -1)
+    whole = steps.nearest(weights).to(torch.int32).reshape(count, kv, group * each, -1)
     sums = _weighted(torch.stack([whole >> 7, whole & 127]), kept(cache.values))
     both = (sums[0] * 128 + sums[1]).reshape(count, kv, group, each, width)
-    unit = _quotient(_quotient(most, float(attention.WEIGHT)), share)
+    unit = steps.quotient(steps.quotient(most, float(attention.WEIGHT)), share)
     result = both.double().float() * unit[..., None]
     return result.permute(0, 3, 1, 2, 4).reshape(count, each, heads, width)
 
@@ -336,138 +318,3 @@ def _weighted(limbs: Tensor, values: Tensor) -> Tensor:
         total = part if total is None else total + part
     assert total is not None  # a token sees itself
     return total
-
-
-# --- the output
-
-
-def entry_weights(product: Tensor, units: Tensor, scale: Tensor) -> Tensor:
-    """int32[m, tokens], 1 to 2^24: weights of the tokens from int32[2 m, tokens]."""
-    powers = values(product, units * float(LOG2_E), scale)
-    top = powers.amax(dim=1, keepdim=True)
-    p = exp2((powers - top).clamp(min=float(LOWEST)))
-    return (p * _ONE).to(torch.int32).clamp(min=1)
-
-
-def cumulate(weights: Tensor, said: Tensor, entries: int) -> Tensor:
-    """int64[m, entries + 1]: sums of int32[m, tokens] up to each entry; 1 for each escape."""
-    out = torch.ones((weights.shape[0], entries + 1), dtype=torch.int64, device=weights.device)
-    out[:, 0] = 0
-    out[:, said + 1] = weights.to(torch.int64)
-    return out.cumsum(dim=1)
-
-
-# --- rows: each by itself, along the last axis
-
-
-def to_limbs(x: Tensor) -> tuple[Tensor, Tensor]:
-    """float32[rows, n] as int8[2 rows, n] and float32[rows], what a unit is worth."""
-    most = x.abs().amax(dim=-1)
-    q = _whole(x, most, float(LARGEST)).to(torch.int32)
-    high = (q + LIMB // 2) >> 4
-    limbs = torch.cat([high, q - (high << 4)]).to(torch.int8)
-    return limbs, _unit(most, float(LARGEST))
-
-
-def to_bytes(x: Tensor) -> tuple[Tensor, Tensor]:
-    """float32[..., n] as int8[..., n] and float32[...], what a unit is worth."""
-    most = x.abs().amax(dim=-1)
-    return _whole(x, most, float(BYTE)).to(torch.int8), _unit(most, float(BYTE))
-
-
-def normed(x: Tensor, weight: Tensor | None, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The RMS norm of float32[rows, n], as limbs."""
-    assert weight is not None
-    limbs, units = to_limbs(x * weight)
-    return limbs, units * _inverse_rms(x, epsilon)
-
-
-def scaled(x: Tensor, weight: Tensor | None, epsilon: float) -> Tensor:
-    """The RMS norm of float32[..., n], as floats."""
-    assert weight is not None
-    return x * _inverse_rms(x, epsilon)[..., None] * weight
-
-
-def values(product: Tensor, units: Tensor, scale: Tensor) -> Tensor:
-    """float32[rows, n] of a product int32[2 rows, n]."""
-    high, low = product.chunk(2)
-    return (high * LIMB + low).float() * units[:, None] * scale
-
-
-def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """float32[..., heads, n] turned by int16[..., n / 2] in 1/32768, the same for all heads."""
-    cos = cosine.float()[..., None, :] * (1 / 32768)
-    sin = sine.float()[..., None, :] * (1 / 32768)
-    low, high = x.chunk(2, dim=-1)
-    return torch.cat([low * cos - high * sin, high * cos + low * sin], dim=-1)
-
-
-def _whole(x: Tensor, most: Tensor, largest: float) -> Tensor:
-    """Rows of x, whose largest magnitude is `most`, as whole numbers up to `largest`."""
-    turn = torch.where(most < float(SMALLEST), 0.0, _quotient(largest, most))
-    return nearest(x * turn[..., None])
-
-
-def _unit(most: Tensor, largest: float) -> Tensor:
-    """What a unit of those whole numbers is worth."""
-    return torch.where(most < float(SMALLEST), 0.0, _quotient(most, largest))
-
-
-def _inverse_rms(x: Tensor, epsilon: float) -> Tensor:
-    most = x.abs().amax(dim=-1)
-    q = _whole(x, most, float(WIDE)).to(torch.int64)
-    unit = _quotient(most, float(WIDE)).double()
-    mean = _quotient((q * q).sum(dim=-1).double(), float(x.shape[-1]))
-    square = mean * (unit * unit) + epsilon
-    return _quotient(1.0, square.sqrt()).float()
-
-
-# --- numbers; see arithmetic
-
-
-def nearest(x: Tensor) -> Tensor:
-    """See :func:`ncz.models.language.arithmetic.nearest`."""
-    return (x + float(ROUND)) - float(ROUND)
-
-
-def exp2(x: Tensor) -> Tensor:
-    """See :func:`ncz.models.language.arithmetic.exp2`."""
-    whole = nearest(x)
-    f = x - whole
-    p = f * float(EXP2[5])
-    for coefficient in EXP2[4:0:-1]:
-        p = (p + float(coefficient)) * f
-    p = p + float(EXP2[0])
-    return p * ((whole.to(torch.int32) + 127) << 23).view(torch.float32)
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    """See :func:`ncz.models.language.arithmetic.sigmoid`."""
-    t = (-x * float(LOG2_E)).clamp(float(LOWEST), 60.0)
-    return _quotient(1.0, exp2(t) + 1.0)
-
-
-def silu(x: Tensor) -> Tensor:
-    """x times its sigmoid."""
-    return x * sigmoid(x)
-
-
-def gelu(x: Tensor) -> Tensor:
-    """See :func:`ncz.models.language.arithmetic.gelu`."""
-    inner = x * x * x * float(np.float32(0.044715)) + x
-    return x * sigmoid(inner * float(np.float32(1.5957691216057308)))
-
-
-@functools.cache
-def _constant(value: float, kind: torch.dtype, device: torch.device) -> Tensor:
-    return torch.full((), value, dtype=kind, device=device)
-
-
-def _quotient(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """a / b, rounded once: both as tensors of one device."""
-    if not isinstance(a, Tensor):
-        assert isinstance(b, Tensor)
-        a = _constant(a, b.dtype, b.device)
-    if not isinstance(b, Tensor):
-        b = _constant(b, a.dtype, a.device)
-    return torch.div(a, b)

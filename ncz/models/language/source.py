@@ -8,14 +8,15 @@ nothing in it is executed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ncz.codec.errors import ModelError
+from ncz.codec.errors import ModelError, NczError
 from ncz.models.language import vocab_source
 
 ARCHITECTURES = ("llama", "gemma3")
@@ -82,17 +83,22 @@ def open_source(path: Path) -> Source:
         ModelError: the file is damaged, of an unknown architecture, or has a tokenizer that
             cannot be turned back into bytes.
     """
-    try:
+    with blaming(path):
         if path.is_file() and path.open("rb").read(4) == b"GGUF":
             return _from_gguf(path)
         return _from_safetensors(path)
-    except ModelError:
-        raise
+
+
+@contextmanager
+def blaming(path: Path) -> Iterator[None]:
+    """Around what reads `path`: whatever a damaged file leads to becomes a ModelError."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise ModelError(f"there is no model at {path}: {error.filename} is missing") from None
-    except (OSError, MemoryError):
+    except (NczError, OSError, MemoryError):
         raise
-    except Exception as error:  # the readers raise whatever a damaged file leads them to
+    except Exception as error:
         raise ModelError(
             f"{path} is no whole model file ({type(error).__name__}: {error}); fetch it again"
         ) from error
@@ -115,7 +121,11 @@ def _unknown_yet(where: Path, what: str) -> ModelError:
 
 def _refuse_biases(names: Iterable[str], where: Path) -> None:
     if any(name.endswith(".bias") for name in names):
-        raise _unknown_yet(where, "adds biases to its products")
+        raise _biased(where)
+
+
+def _biased(where: Path) -> ModelError:
+    return _unknown_yet(where, "adds biases to its products")
 
 
 # --- GGUF
@@ -227,6 +237,8 @@ def _from_safetensors(path: Path) -> Source:
 
     folder = path if path.is_dir() else path.parent
     files = sorted(folder.glob("*.safetensors")) if path.is_dir() else [path]
+    if not path.exists():
+        raise ModelError(f"there is no model at {path}")
     if not files:
         raise ModelError(f"{path} holds no .safetensors file")
     for needed in ("config.json", "tokenizer.json"):
@@ -240,6 +252,8 @@ def _from_safetensors(path: Path) -> Source:
     heads = int(config["num_attention_heads"])
     head_width = int(config.get("head_dim") or config["hidden_size"] // heads)
     base, base_local = _rope_bases(config, path)
+    if config.get("attention_bias") or config.get("mlp_bias"):
+        raise _biased(path)
     usual = "gelu_pytorch_tanh" if gemma else "silu"
     if (config.get("hidden_activation") or config.get("hidden_act") or usual) != usual:
         raise _unknown_yet(path, "has an unusual activation")

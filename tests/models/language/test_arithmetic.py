@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncz.codec.jit import jit
-from ncz.models.language import arithmetic, plain
+from ncz.models.language import arithmetic, steps
 from ncz.models.language.arithmetic import EXP2, ROUND
 
 F = np.float32
@@ -87,7 +87,7 @@ def test_exp2_is_the_same_bits_in_numpy_and_plain() -> None:
     x = everywhere(-126, 126)
     got = compiled(_each_exp2, x)
     assert got.tobytes() == exp2_in_numpy(x).tobytes()
-    assert got.tobytes() == plain.exp2(torch.from_numpy(x)).numpy().tobytes()
+    assert got.tobytes() == steps.exp2(torch.from_numpy(x)).numpy().tobytes()
 
 
 @given(SMALL)
@@ -97,7 +97,7 @@ def test_exp2_alone_as_in_a_loop(x: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "same"), [(_each_sigmoid, plain.sigmoid), (_each_gelu, plain.gelu)]
+    ("function", "same"), [(_each_sigmoid, steps.sigmoid), (_each_gelu, steps.gelu)]
 )
 def test_the_other_functions_are_the_same_bits(function: Any, same: Any) -> None:
     x = np.concatenate([everywhere(-150, 150), F([0, -0.0, 1e-38, -1e-42, 1e10, -1e10])])
@@ -129,6 +129,6 @@ def test_a_quotient_is_rounded_once() -> None:
     x = draw.integers(1, 1 << 24, 100_000).astype(F)
     for number in (2032.0, 32767.0, 127.0, 1.0):
         tensor = torch.from_numpy(x)
-        over, under = plain._quotient(number, tensor), plain._quotient(tensor, number)
+        over, under = steps.quotient(number, tensor), steps.quotient(tensor, number)
         assert over.numpy().tobytes() == (F(number) / x).tobytes()
         assert under.numpy().tobytes() == (x / F(number)).tobytes()

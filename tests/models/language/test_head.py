@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncz.models.language import head, plain, vocabulary
+from ncz.models.language import head, plain, steps, vocabulary
 from ncz.models.language.head import Head
 from ncz.models.language.network import Network
 from tests.models.language import tiny
@@ -18,12 +18,12 @@ F = np.float32
 
 
 def cumulated(
-    product: np.ndarray, units: np.ndarray, scale: np.ndarray, said: np.ndarray, entries: int
+    product: np.ndarray, units: np.ndarray, scale: np.ndarray, said: np.ndarray, never: np.ndarray
 ) -> np.ndarray:
-    out = np.full((units.size, entries + 1), -1, np.int64)
+    out = np.full((units.size, never.shape[1] + 1), -1, np.int64)
     powers = np.empty(said.size, F)
     for row in range(units.size):
-        head.cumulate(product, units, row, scale, said, powers, out[row])
+        head.cumulate(product, units, row, scale, said, never[row], powers, out[row])
     return out
 
 
@@ -41,20 +41,21 @@ def test_cumulate(columns: int, escapes: int, rows: int, size: int, seed: int) -
     product = draw.integers(-size, size + 1, (2 * rows, columns)).astype(np.int32)
     units = draw.choice(F([0, 1e-6, 1e-3]), rows)
     scale = draw.choice(F([1e-5, 1e-3, 0.1]), columns)
-    got = cumulated(product, units, scale, said, entries)
+    never = (draw.random((rows, entries)) < 0.3).astype(np.uint8)
+    got = cumulated(product, units, scale, said, never)
 
     whole = product[:rows].astype(np.int64) * 16 + product[rows:]
     powers = whole.astype(F) * (units * F(1.4426950408889634))[:, None] * scale
     p = exp2_in_numpy(np.maximum(powers - powers.max(axis=1, keepdims=True), F(-126)))
     weights = np.maximum((p * F(2**24)).astype(np.int64), 1)
     wanted = np.ones((rows, entries), np.int64)
-    wanted[:, said] = weights
+    wanted[:, said] = np.where(never[:, said], np.maximum(weights >> 10, 1), weights)
     assert np.array_equal(np.diff(got, axis=1), wanted)
     assert not got[:, 0].any()
     assert weights.max(axis=1).tolist() == [2**24] * rows
-    plainly = plain.entry_weights(*map(torch.from_numpy, (product, units, scale)))
+    plainly = steps.entry_weights(*map(torch.from_numpy, (product, units, scale)))
     assert np.array_equal(plainly.numpy(), weights)
-    sums = plain.cumulate(plainly, torch.from_numpy(said), entries)
+    sums = steps.cumulate(plainly, torch.from_numpy(said), torch.from_numpy(never))
     assert np.array_equal(sums.numpy(), got)
 
 
@@ -66,10 +67,10 @@ def test_the_head_of_a_model(architecture: str, separate: bool) -> None:
     network = Network(model)
     x = network.read(network.cache(1, 5), 0, np.array([0, 70, 3, 9, 120]))
     product, units = compiled.logits(x)
-    entries = compiled.vocabulary.order.size
-    sums = cumulated(product, units, compiled.linear.scale, compiled.said, entries)
+    never = np.zeros((5, compiled.vocabulary.order.size), np.uint8)
+    sums = cumulated(product, units, compiled.linear.scale, compiled.said, never)
     plainly.prepare(compiled.linear)
-    same = plainly.sums(x, compiled.linear, model.norm, compiled.said, entries)
+    same = plainly.sums(x, compiled.linear, model.norm, compiled.said, never)
     assert np.array_equal(same.numpy(), sums)
     other = Head(plain.Network(model))  # type: ignore[arg-type]
     for a, b in zip(other.logits(x), (product, units), strict=True):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from ncz.models.language import plain, rows
+from ncz.models.language import rows, steps
 
 F = np.float32
 EPSILON = 1e-5
@@ -55,7 +55,7 @@ def compiled_norm(x: np.ndarray, weight: np.ndarray, cuts: tuple[int, ...] = ())
 def test_norm(x: np.ndarray, weight: np.ndarray) -> None:
     limbs, scale = compiled_norm(x, weight)
     for a, b in zip(
-        (limbs, scale), plain.normed(*map(torch.from_numpy, (x, weight)), EPSILON), strict=True
+        (limbs, scale), steps.normed(*map(torch.from_numpy, (x, weight)), EPSILON), strict=True
     ):
         assert same(a, b)
     for a, b in zip((limbs, scale), compiled_norm(x, weight, (1, 4, 5)), strict=True):
@@ -79,7 +79,7 @@ def test_norm_is_close_to_floats() -> None:
 def test_limbs_say_what_they_should(x: np.ndarray) -> None:
     limbs, unit = np.empty((2 * ROWS, N), np.int8), np.empty(ROWS, F)
     rows.plain_limbs(x, limbs, unit, 0, ROWS)
-    for a, b in zip((limbs, unit), plain.to_limbs(torch.from_numpy(x)), strict=True):
+    for a, b in zip((limbs, unit), steps.to_limbs(torch.from_numpy(x)), strict=True):
         assert same(a, b)
     assert np.abs(limbs[:ROWS].astype(int)).max() <= 127
     assert limbs[ROWS:].min() >= -8
@@ -103,9 +103,9 @@ def test_add(
     x: np.ndarray, product: np.ndarray, units: np.ndarray, scale: np.ndarray, normed: bool
 ) -> None:
     after = np.linspace(-1, 2, N).astype(F) if normed else np.empty(0, F)
-    y = plain.values(*map(torch.from_numpy, (product, units, scale)))
+    y = steps.values(*map(torch.from_numpy, (product, units, scale)))
     if normed:
-        y = plain.scaled(y, torch.from_numpy(after), EPSILON)
+        y = steps.scaled(y, torch.from_numpy(after), EPSILON)
     wanted = torch.from_numpy(x.copy()) + y
     rows.add(x, product, units, scale, after, EPSILON, 0, 5)
     rows.add(x, product, units, scale, after, EPSILON, 5, ROWS)
@@ -116,9 +116,9 @@ def test_add(
 def test_gated(product: np.ndarray, units: np.ndarray, scale: np.ndarray, gelu: bool) -> None:
     limbs, out = np.empty((2 * ROWS, N // 2), np.int8), np.empty(ROWS, F)
     rows.gated(product, units, scale, gelu, limbs, out, 0, ROWS)
-    both = plain.values(*map(torch.from_numpy, (product, units, scale)))
+    both = steps.values(*map(torch.from_numpy, (product, units, scale)))
     gate, up = both.chunk(2, dim=1)
-    wanted = plain.to_limbs((plain.gelu if gelu else plain.silu)(gate) * up)
+    wanted = steps.to_limbs((steps.gelu if gelu else steps.silu)(gate) * up)
     assert same(limbs, wanted[0])
     assert same(out, wanted[1])
 
@@ -156,17 +156,17 @@ def test_heads(seed: int, normed: bool) -> None:
     none = np.empty(0, F)
     norms = (draw.random(width).astype(F), draw.random(width).astype(F)) if normed else (none, none)
     got = run_heads(product, units, scale, rotary, position, norms)
-    values = plain.values(*map(torch.from_numpy, (product, units, scale)))
+    values = steps.values(*map(torch.from_numpy, (product, units, scale)))
     parts = values.reshape(ROWS, 5, width)
     turned = parts[:, :4]
     if normed:
         weight = torch.from_numpy(np.stack([norms[0]] * 3 + [norms[1]]))
-        turned = plain.scaled(turned, weight, EPSILON)
+        turned = steps.scaled(turned, weight, EPSILON)
     tables = torch.from_numpy(rotary)
-    turned = plain.rotated(turned, tables[0, position], tables[1, position])
+    turned = steps.rotated(turned, tables[0, position], tables[1, position])
     wanted = []
     for part in (turned[:, :3], turned[:, 3:], parts[:, 4:]):
-        numbers, unit = plain.to_bytes(part)
+        numbers, unit = steps.to_bytes(part)
         wanted += [numbers.transpose(0, 1), unit.t()]
     for a, b in zip(got, wanted, strict=True):
         assert same(a, b)

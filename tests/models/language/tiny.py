@@ -159,9 +159,19 @@ def write_gguf(
     head: bool = False,
     *,
     without: str = "",
-    extra: dict[str, str] | None = None,
+    strings: dict[str, str] | None = None,
+    numbers: dict[str, int] | None = None,
+    more: dict[str, np.ndarray] | None = None,
 ) -> None:
-    """Write a GGUF file; `without` names a tensor left out, `extra` more metadata."""
+    """Write a GGUF file.
+
+    Args:
+        path: to write.
+        architecture, seed, head: as for :func:`tensors`.
+        without: a tensor left out, by its Hugging Face name.
+        strings, numbers: more metadata.
+        more: more tensors, by their GGUF names.
+    """
     from gguf import GGUFWriter
 
     config = CONFIG[architecture]
@@ -179,13 +189,20 @@ def write_gguf(
         writer.add_value_length(config["head_dim"])
         writer.add_sliding_window(config["sliding_window"])
     _add_tokenizer(writer, architecture)
-    for key, value in (extra or {}).items():
-        writer.add_string(key, value)
+    for key, text in (strings or {}).items():
+        if key == "general.architecture":
+            writer.kv_data[0][key].value = text
+        else:
+            writer.add_string(key, text)
+    for key, number in (numbers or {}).items():
+        writer.add_uint32(key, number)
     for name, tensor in tensors(architecture, seed, head).items():
         if name != without:
             writer.add_tensor(
                 _gguf_name(name, architecture), _gguf_layout(name, tensor, architecture)
             )
+    for name, tensor in (more or {}).items():
+        writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

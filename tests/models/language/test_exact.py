@@ -1,0 +1,120 @@
+"""The exact file is loaded whole or refused, in one sentence that says what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from ncz.codec.errors import ModelError
+from ncz.models.language import exact
+from tests.models.language import tiny
+
+Tensors = dict[str, np.ndarray]
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> tuple[dict[str, Any], Tensors]:
+    """Metadata and tensors of a tiny model."""
+    path = tmp_path / "whole"
+    tiny.exact_file(path)
+    with safe_open(path, "numpy") as file:
+        head = json.loads(file.metadata()["ncz"])
+        return head, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def write(path: Path, head: Any, tensors: Tensors) -> Path:
+    save_file(tensors, path, {"ncz": json.dumps(head)})
+    return path
+
+
+def test_what_is_loaded(tmp_path: Path) -> None:
+    tiny.exact_file(tmp_path / "a", "gemma3")
+    model = exact.load(tmp_path / "a")
+    assert model.name == "tiny-gemma3"
+    assert [layer.sliding for layer in model.layers] == [12] * 5 + [0]
+    assert model.rotary_local is not None
+    assert {"bytes", "offsets", "kind", "merges", "scores"} == model.vocabulary.keys()
+
+
+def test_changes_are_noticed(parts: tuple[dict[str, Any], Tensors], tmp_path: Path) -> None:
+    head, tensors = parts
+    exact.load(write(tmp_path / "a", head, tensors))  # as it was, it is sound
+
+    def narrower(name: str) -> Callable[[], Tensors]:
+        return lambda: tensors | {name: np.ascontiguousarray(tensors[name][..., :-1])}
+
+    def other(name: str, kind: Any) -> Callable[[], Tensors]:
+        return lambda: tensors | {name: tensors[name].astype(kind)}
+
+    broken = tensors["layer.0.qkv.scale"].copy()
+    broken[3] = np.nan
+    changes: list[Callable[[], Tensors]] = [
+        narrower("norm"),
+        narrower("rotary"),
+        narrower("embedding.weight"),
+        narrower("embedding.scale"),
+        narrower("layer.1.qkv.weight"),
+        narrower("layer.1.out.scale"),
+        narrower("layer.2.norm_mid"),
+        other("layer.0.down.weight", np.int16),
+        other("norm", np.float64),
+        other("rotary", np.int32),
+        lambda: tensors | {"layer.0.qkv.scale": broken},
+        lambda: tensors | {"layer.0.norm_q": np.ones(16, np.float32)},
+        lambda: tensors | {"embedding.weight": tensors["embedding.weight"][:-1]},
+        lambda: {name: value for name, value in tensors.items() if name != "layer.2.down.weight"},
+        lambda: {name: value for name, value in tensors.items() if name != "vocab.offsets"},
+    ]
+    for number, change in enumerate(changes):
+        with pytest.raises(ModelError) as caught:
+            exact.load(write(tmp_path / f"{number}", head, change()))
+        assert "fetch it again" in str(caught.value), number
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"revision": 2}, "revision 1"),
+        ({"shape": {}}, "lacks a part"),
+        ({"shape": None}, "lacks a part"),
+    ],
+)
+def test_other_heads(
+    parts: tuple[dict[str, Any], Tensors], change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    head, tensors = parts
+    with pytest.raises(ModelError, match=message):
+        exact.load(write(tmp_path / "a", head | change, tensors))
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    tiny.exact_file(path)
+    whole = path.read_bytes()
+    for damaged in (b"", b"text", whole[:100], whole[:-1], whole[:8] + b"x" + whole[9:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError, match="ncz models pull"):
+            exact.load(path)
+    save_file({"x": np.zeros(1)}, path)
+    with pytest.raises(ModelError, match="no exact model of revision"):
+        exact.load(path)
+
+
+@pytest.mark.parametrize(
+    ("width", "fits"),
+    [({"hidden": 8192}, True), ({"hidden": 8193}, False), ({"width": 9000}, False)],
+)
+def test_how_wide_a_model_may_be(width: dict[str, int], fits: bool) -> None:
+    shape = exact.Shape(**(tiny.model().shape.__dict__ | width))
+    if fits:
+        exact.check(shape)
+    else:
+        with pytest.raises(ModelError, match="exact up to 8192"):
+            exact.check(shape)
