@@ -129,7 +129,9 @@ def explain(
     """
     if not data:
         return None
-    with model.lock, compiling("the text coder"):
+    with model.lock:
+        with compiling("the text coder"):
+            _warm_up(model, windows)
         runs = segments.plan(data, model)
         if not any(run.kind == MODEL for run in runs):
             return None
@@ -150,6 +152,14 @@ def explain(
                 tokens += engine.alone(piece)
         coded += engine.finish()
     return Explanation(tuple(tokens), _sum(tokens, len(data), coded, 8.0 * alone))
+
+
+def _warm_up(model: Ready, windows: Windows) -> None:
+    """Call everything compiled once, so that what comes then is work and not a wait."""
+    engine = _Engine(b"\n", model)
+    engine.expect(model.entries(b"\n"), windows, None)
+    engine.tokens(1)
+    contextmix.coder(_BYTES_LEVEL).encode(b"\n")
 
 
 def _sum(tokens: list[TokenCost], raw_size: int, coded_size: int, alone: float) -> Totals:

@@ -23,7 +23,7 @@ import numpy as np
 from ncz.codec import rangecoder as rc
 from ncz.codec.errors import FormatError
 from ncz.codec.jit import jit
-from ncz.codec.tables import LIMIT, STRETCH12
+from ncz.codec.tables import LIMIT, RECIPROCAL, STRETCH12
 from ncz.models.contextmix import kernel as cm
 from ncz.models.contextmix import textual
 from ncz.models.contextmix.hashing import find_line, mix
@@ -45,7 +45,7 @@ CELLS = 49  # of an adaptive probability map: every half nat from -12 to 12
 MAP_ROWS = (256 * SURE, 1 << 16, 1 << 16)
 
 STOPS = 10  # contexts of stops
-STOP_INPUTS = 32
+STOP_INPUTS = 56
 STOP_ROWS = (SURE, 64, 64)
 STOP_START = np.array([0, *np.cumsum(STOP_ROWS)], np.int64)
 STOP_MAP_ROWS = (1 << 12, 1 << 12)
@@ -71,8 +71,14 @@ _BIAS = 256
     SW_Q0,
     SW_Q1,
     FORCED_LEARN,
-    SPARE,
-) = range(16)
+    RES_RATE,
+    RES_LOW,
+    RES_MASK,
+    SET_MASK,
+    MEANT_RATE,
+    MEANT_LOW,
+    MEANT,
+) = range(22)
 
 
 def _sure_classes() -> np.ndarray:
@@ -113,12 +119,15 @@ class State(NamedTuple):
     map2: np.ndarray
     recall: np.ndarray  # int64[RECALLS, 2^k]: entry that followed these tokens, << 8 | how often
     recall_maps: np.ndarray  # uint32[RECALLS, 2 * COUNTS_KEPT * SURE]: whether it does again
+    meant: np.ndarray  # int32[CONTEXTS, 256 * SURE]: correction << 10 | count
+    residues: np.ndarray  # int32[RESIDUES, 2^k]: correction << 10 | count
     stop_table: np.ndarray  # uint32[STOPS, 2^k]: probability << 10 | count
     stop_weights: np.ndarray  # int32[rows, STOP_INPUTS]
     stop_map0: np.ndarray  # int32[STOP_MAP_ROWS[0], CELLS]
     stop_map1: np.ndarray
 
 
+RESIDUES = 20  # contexts in which the language model's errors are learned
 RECALLS = 3  # how many tokens back the token-level models look, at most
 COUNTS_KEPT = 16  # of how often a recalled token came true
 
@@ -365,6 +374,21 @@ def _bits(y: int, p1: int) -> float:
 
 
 @jit
+def residue_learn(
+    residues: np.ndarray, j: int, z: int, y: int, st: int, rate: int, low: int, limit: int
+) -> None:
+    """Move a correction, 22 bits with 10 below 1/256 nat, against its error."""
+    entry = np.int64(residues[j, z])
+    count = entry & 1023
+    correction = entry >> 10
+    error = (y << 16) - (squash(st + (correction >> 10)) >> 8)
+    step = np.int64(RECIPROCAL[count]) * rate // 16 + low
+    correction += (error * step) >> 14
+    correction = min(max(correction, -(1 << 21)), (1 << 21) - 1)
+    residues[j, z] = correction << 10 | min(count + 1, limit)
+
+
+@jit
 def _move(maps: np.ndarray, row: int, cell: int, target: int, shift: int) -> None:
     maps[row, cell] += (target - maps[row, cell]) >> shift
 
@@ -414,18 +438,25 @@ def _run(
     line_mask = np.int64(table.size // 16 - 1)
     map_limit = model.rates[cm.MAP_LIMIT]
     contexts_on = active.size
-    inputs = weights.shape[1]
+    inputs = old_weights.shape[1]
+    mixed_inputs = weights.shape[1]
     lm_at = contexts_on * cm.PER_CONTEXT + 2 * cm.MATCHES + 1
     plain = count >= 0
 
     line = np.zeros(cm.CONTEXTS, np.int64)
-    x = np.zeros(inputs, np.int32)
+    x = np.zeros(mixed_inputs, np.int32)
     row = np.zeros(SETS, np.int64)
     out = np.zeros(FINAL_INPUTS, np.int64)
     expects = np.zeros(cm.MATCHES, np.int64)
     stop_at = np.zeros(STOPS, np.int64)
     stop_row = np.zeros(3, np.int64)
     stop_dot = np.zeros(3, np.int64)
+    meant = state.meant
+    meant_at = np.zeros(cm.CONTEXTS, np.int64)
+    residues = state.residues
+    residue_mask = np.int64(residues.shape[1] - 1)
+    residue_ctx = np.zeros(RESIDUES, np.int64)
+    residue_at = np.zeros(RESIDUES, np.int64)
     recall = state.recall
     recall_maps = state.recall_maps
     recall_mask = np.int64(recall.shape[1] - 1)
@@ -464,6 +495,27 @@ def _run(
                 opened[s] = at
             c4 = v[LAST4]
             c1 = c4 & 0xFF
+            w0 = v[textual.WORD0]
+            residue_ctx[0] = 0
+            residue_ctx[1] = mix(before[0], 1)
+            residue_ctx[2] = mix(mix(before[0], 2), before[1])
+            residue_ctx[3] = mix(v[textual.WORD1], 3)
+            residue_ctx[4] = mix(c4 & 0xFFFFFF, 4)
+            residue_ctx[5] = mix(match[_EXPECTED, 0], 5)
+            residue_ctx[6] = mix(before[1], 6)
+            residue_ctx[7] = 7
+            residue_ctx[8] = mix(c4 & 0xFFFF, 8)
+            residue_ctx[9] = mix(mix(v[textual.WORD1], 9), v[textual.WORD2])
+            residue_ctx[10] = mix(v[textual.SHAPE] & 0xFFF, 10)
+            residue_ctx[11] = mix(c4, 11)
+            residue_ctx[12] = mix(recalled[0], 12)
+            residue_ctx[13] = mix(v[textual.FIRST], 13)
+            residue_ctx[14] = mix(mix(mix(before[0], 14), before[1]), before[2])
+            residue_ctx[16] = mix(c1, 16)
+            residue_ctx[17] = mix(c4 & 0xFFFF, 17)
+            residue_ctx[18] = mix(w0, 18)
+            residue_ctx[19] = mix(mix(w0, v[textual.WORD1]), 19)
+            residue_ctx[15] = mix(state.at[s] - state.start[s] - v[textual.LINE], 15)
             if plain:
                 if depth == count:
                     break
@@ -480,7 +532,6 @@ def _run(
                     st = stretch24(lm)
                     sure = np.int64(SURE_CLASS[(st >> 5) + 128])
                     e0 = match[_EXPECTED, 0]
-                    w0 = v[textual.WORD0]
                     stop_at[0] = prefix
                     stop_at[1] = mix(prefix, before[0])
                     stop_at[2] = mix(prefix, e0)
@@ -505,6 +556,15 @@ def _run(
                     x[2 * STOPS] = st
                     x[2 * STOPS + 1] = (lm - (1 << 23)) >> 13
                     x[2 * STOPS + 2] = _BIAS
+                    for j in range(RESIDUES):
+                        z = (
+                            mix(mix(residue_ctx[j], node if j < 16 else 0), sure if j == 7 else 0)
+                            >> 20
+                        ) & residue_mask
+                        residue_at[j] = z
+                        x[2 * STOPS + 3 + RECALLS + j] = (
+                            (residues[j, z] >> 20) if (tune[RES_MASK] >> j) & 1 else 0
+                        )
                     for j in range(RECALLS):
                         recall_side[j] = -1
                         x[2 * STOPS + 3 + j] = 0
@@ -571,6 +631,10 @@ def _run(
                         z = stop_at[j]
                         stop_table[j, z] = cm.learn(
                             np.int64(stop_table[j, z]), target, tune[STOP_LIMIT]
+                        )
+                    for j in range(RESIDUES):
+                        residue_learn(
+                            residues, j, residue_at[j], y, st, tune[RES_RATE], tune[RES_LOW], 255
                         )
                     for j in range(RECALLS):
                         if recall_side[j] >= 0:
@@ -713,8 +777,27 @@ def _run(
                         else:
                             st = stretch24(lm)
                             sure = np.int64(SURE_CLASS[(st >> 5) + 128])
+                            if tune[MEANT]:
+                                for a in range(contexts_on):
+                                    i = active[a]
+                                    h = np.int64(table[line[a] + leaf])
+                                    z = h * SURE + sure
+                                    meant_at[a] = z
+                                    x[a * cm.PER_CONTEXT + 1] = meant[i, z] >> 20 if h else 0
                             x[lm_at] = st
                             x[lm_at + 1] = (lm - (1 << 23)) >> 13
+                            for j in range(RESIDUES):
+                                z = (
+                                    mix(
+                                        mix(residue_ctx[j], node if j < 16 else c0),
+                                        sure if j == 7 else 0,
+                                    )
+                                    >> 20
+                                ) & residue_mask
+                                residue_at[j] = z
+                                x[lm_at + 2 + RECALLS + j] = (
+                                    (residues[j, z] >> 20) if (tune[RES_MASK] >> j) & 1 else 0
+                                )
                             for j in range(RECALLS):
                                 recall_side[j] = -1
                                 x[lm_at + 2 + j] = 0
@@ -738,9 +821,12 @@ def _run(
                                 final_dot[a] = st * np.int64(final[final_row[a], SETS])
                             out[SETS] = st
                             for a in range(SETS):
+                                out[a] = 0
+                                if (tune[SET_MASK] >> a) & 1 == 0:
+                                    continue
                                 r = SET_START[a] + row[a]
                                 dot = np.int64(0)
-                                for j in range(inputs):
+                                for j in range(mixed_inputs):
                                     dot += np.int64(weights[r, j]) * np.int64(x[j])
                                 dot = min(max(dot >> 16, -WIDE), WIDE)
                                 out[a] = dot
@@ -784,19 +870,44 @@ def _run(
                             state.seen[0] = seen + 1
                             rate = tune[RATE] + tune[RATE_START] * 4096 // (4096 + seen)
                             for a in range(SETS):
+                                if (tune[SET_MASK] >> a) & 1 == 0:
+                                    continue
                                 r = SET_START[a] + row[a]
                                 error = ((y << 16) - (squash(out[a]) >> 8)) * rate
-                                for j in range(inputs):
+                                for j in range(mixed_inputs):
                                     weights[r, j] += (np.int64(x[j]) * error + (1 << 19)) >> 20
                             for f in range(3):
                                 error = ((y << 16) - (squash(final_dot[f]) >> 8)) * tune[RATE_FINAL]
                                 for a in range(FINAL_INPUTS):
                                     final[final_row[f], a] += (out[a] * error + (1 << 19)) >> 20
+                            for j in range(RESIDUES):
+                                residue_learn(
+                                    residues,
+                                    j,
+                                    residue_at[j],
+                                    y,
+                                    st,
+                                    tune[RES_RATE],
+                                    tune[RES_LOW],
+                                    255,
+                                )
                             for j in range(RECALLS):
                                 if recall_side[j] >= 0:
                                     h = np.int64(recall_maps[j, recall_class[j]])
                                     hit = np.int64(1) << 22 if recall_side[j] == y else np.int64(0)
                                     recall_maps[j, recall_class[j]] = cm.learn(h, hit, 255)
+                            if tune[MEANT]:
+                                for a in range(contexts_on):
+                                    residue_learn(
+                                        meant,
+                                        active[a],
+                                        meant_at[a],
+                                        y,
+                                        st,
+                                        tune[MEANT_RATE],
+                                        tune[MEANT_LOW],
+                                        1023,
+                                    )
                             node = np.int64(vocabulary.child[node, y])
                     else:
                         known_entry = vocab.some_entry(vocabulary, node)

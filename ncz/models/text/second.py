@@ -1,0 +1,179 @@
+"""A second language model beside the first, whatever its vocabulary.
+
+The first model's tokens set the pace. At each of its token boundaries the second model has
+read the same bytes, each token spelt in its own tokens, and its probabilities for what comes
+next are asked at the first model's decisions: its sorted vocabulary is narrowed byte by byte,
+bit by bit, along the path that the first vocabulary takes. Where that path leaves the second
+vocabulary, the second model has no opinion until the next token.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ncz.codec.jit import jit
+from ncz.models.language import head
+from ncz.models.language.head import BATCH
+from ncz.models.language.network import Cache
+from ncz.models.language.vocabulary import STEPS, Vocabulary, agreed, side, weights
+from ncz.models.text.loading import Ready
+from ncz.models.text.windows import Span
+
+NONE = np.int64(-(1 << 40))
+"""The place of a walk that has left the vocabulary."""
+
+_SURE = (1 << 24) - (1 << 12)  # where all entries agree: nearly certain, as vocabularies differ
+
+
+@jit
+def opinion(vocabulary: Vocabulary, sums: np.ndarray, place: int, step: int) -> int:
+    """Probability of side 1 at `step` in 24 bits, 0 for none.
+
+    Args:
+        vocabulary: of n entries.
+        sums: int64[n + 1], cumulative.
+        place: a node, ``~entry``, or :data:`NONE`; begins at the root.
+        step: as in :mod:`ncz.models.language.vocabulary`.
+    """
+    if place == NONE:
+        return np.int64(0)
+    if place >= 0 and vocabulary.step[place] == step:
+        low, high = weights(vocabulary, sums, place)
+        p = np.int64(np.floor(np.float64(high) * 16777216.0 / np.float64(low + high)))
+        return min(max(p, 1), (1 << 24) - 1)
+    return np.int64(_SURE if agreed(vocabulary, place, step) else (1 << 24) - _SURE)
+
+
+@jit
+def advance(vocabulary: Vocabulary, place: int, step: int, taken: int) -> int:
+    """The place after side `taken` at `step`."""
+    if place == NONE:
+        return NONE
+    if place >= 0 and vocabulary.step[place] == step:
+        return np.int64(vocabulary.child[place, taken])
+    return np.int64(place) if agreed(vocabulary, place, step) == taken else NONE
+
+
+@jit
+def follow(
+    first: Vocabulary, second: Vocabulary, sums: np.ndarray, entry: int, out: np.ndarray
+) -> int:
+    """Opinions at the decisions on the path to `entry` of `first` into `out`; how many."""
+    node = np.int64(first.root[0])
+    place = np.int64(second.root[0])
+    count = 0
+    step = 0
+    while node >= 0:
+        if first.step[node] == step:
+            out[count] = opinion(second, sums, place, step)
+            count += 1
+            taken = side(node, entry)
+            node = np.int64(first.child[node, taken])
+        else:
+            taken = agreed(first, node, step)
+        place = advance(second, place, step, taken)
+        step += 1
+    return count
+
+
+class Second:
+    """The second model at work beside a first one of vocabulary `first`."""
+
+    def __init__(self, model: Ready, first: Vocabulary) -> None:
+        self.predictor = model.predictor
+        self._tokenizer = model.tokenizer
+        self._first = first
+        self._spelt: dict[int, np.ndarray] = {}
+        self._longest_path = STEPS * (int(first.length.max()) + 1)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The second model's tokens, sorted."""
+        return self.predictor.vocabulary
+
+    def spell(self, entry: int) -> np.ndarray:
+        """int64: the second model's tokens for the bytes of an entry of the first vocabulary."""
+        found = self._spelt.get(entry)
+        if found is None:
+            start = self._first.start[entry]
+            word = self._first.bytes[start : start + self._first.length[entry]].tobytes()
+            tokens = self._tokenizer.encode(word).astype(np.int64)
+            found = np.where(tokens >= 0, tokens, self.predictor.begin)
+            self._spelt[entry] = found
+        return found
+
+    def read(self, cache: Cache, entries: np.ndarray, span: Span, first: int) -> np.ndarray:
+        """The opinions of one window.
+
+        Args:
+            cache: of one stream; the window starts afresh.
+            entries: int32: the stream's tokens up to the window's last.
+            span: the window.
+            first: index of the first token to be coded, in the window.
+
+        Returns:
+            uint32[...]: an opinion for every decision of the tokens from `first` on.
+        """
+        spelt = [self.spell(int(entry)) for entry in entries[span.context : -1]]
+        tokens = np.concatenate([np.array([self.predictor.begin]), *spelt]).astype(np.int64)
+        rows = np.cumsum([0, *(len(word) for word in spelt)])[first - span.context :]
+        room = cache.capacity
+        x = self.predictor.network.read(cache, 0, tokens[:room])
+        out = np.zeros(rows.size * self._longest_path, np.uint32)
+        top = self.predictor.head
+        powers = np.empty(top.said.size, np.float32)
+        sums = np.empty(self.vocabulary.order.size + 1, np.int64)
+        never = np.zeros(self.vocabulary.order.size, np.uint8)
+        own = np.ascontiguousarray(entries[first:])
+        seen = rows[rows < room]
+        at = 0
+        for k in range(0, seen.size, BATCH):
+            product, units = top.logits(np.ascontiguousarray(x[seen[k : k + BATCH]]))
+            at = _follow_all(
+                product,
+                units,
+                top.linear.scale,
+                top.said,
+                never,
+                self._first,
+                self.vocabulary,
+                own[k : k + BATCH],
+                powers,
+                sums,
+                out,
+                at,
+            )
+        for entry in own[seen.size :]:  # no room for these: no opinion
+            at += _decisions(self._first, entry)
+        return out[:at].copy()
+
+
+@jit
+def _decisions(vocabulary: Vocabulary, entry: int) -> int:
+    node = np.int64(vocabulary.root[0])
+    count = 0
+    while node >= 0:
+        count += 1
+        node = np.int64(vocabulary.child[node, side(node, entry)])
+    return count
+
+
+@jit
+def _follow_all(
+    product: np.ndarray,
+    units: np.ndarray,
+    scale: np.ndarray,
+    said: np.ndarray,
+    never: np.ndarray,
+    first: Vocabulary,
+    second: Vocabulary,
+    entries: np.ndarray,
+    powers: np.ndarray,
+    sums: np.ndarray,
+    out: np.ndarray,
+    at: int,
+) -> int:
+    for r in range(entries.size):
+        head.cumulate(product, units, r, scale, said, never, powers, sums)
+        at += follow(first, second, sums, entries[r], out[at:])
+    return at
