@@ -5,16 +5,22 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from ncz.models.language import network, plain, products
+from ncz.models import weights
+from ncz.models.language import exact, network, plain, products
 from ncz.models.language.exact import Exact, Layer, Linear
 from ncz.models.language.network import Network
 from tests.models.language import reference, tiny
+from tests.models.language.test_products import INT8
 
 BOTH = pytest.mark.parametrize("architecture", ["llama", "gemma3"])
 ENGINES = pytest.mark.parametrize("engine", [Network, plain.Network])
@@ -179,7 +185,7 @@ def test_two_threads_as_one(architecture: str) -> None:
 @BOTH
 @ENGINES
 @MODELS
-@pytest.mark.parametrize("way", [products.Int8, products.Float32])
+@pytest.mark.parametrize("way", [INT8, products.Float32])
 def test_every_way_to_multiply(architecture: str, engine: type, way: type, model_of: str) -> None:
     made = engine(model(model_of, architecture), way=way())
     x = made.read(made.cache(1, 150), 0, tokens(150))
@@ -264,8 +270,49 @@ def rounded(weight: np.ndarray) -> np.ndarray:
 def test_golden_logits(architecture: str) -> None:
     made = Network(tiny.model(architecture))
     made.prepare(made.model.embedding)
-    product, units = made.product(
-        whole("random", architecture), made.model.embedding, made.model.norm
+    x = whole("random", architecture)
+    got = made.product(x, made.model.embedding, made.model.norm)
+    assert digest(*got) == GOLDEN[architecture]
+
+
+def digest(product: np.ndarray, units: np.ndarray) -> str:
+    """Of the logits' limbs and the rows' units, little-endian."""
+    return hashlib.sha256(
+        product.astype("<i4").tobytes() + units.astype("<f4").tobytes()
+    ).hexdigest()
+
+
+# Of the default model, for 64 tokens: computed from the weights that its digest names.
+DEFAULT_GOLDEN = "c5c76fff793627ec5f6b3d5b02f23965ca97945140a41ad1082c5d5b91b5d4bf"
+
+
+def test_golden_logits_of_the_default_model() -> None:
+    installed = weights.have(weights.default().name)
+    if installed is None:
+        pytest.skip("the default model is not installed")
+    made = Network(exact.load(installed.path))
+    made.prepare(made.model.embedding)
+    some = tokens(64) * 173 % made.model.embedding.scale.size
+    x = made.read(made.cache(1, 64), 0, some)
+    assert digest(*made.product(x, made.model.embedding, made.model.norm)) == DEFAULT_GOLDEN
+
+
+@pytest.mark.slow
+def test_an_older_processor_gives_the_same(tmp_path: Path) -> None:
+    """No wide vectors, no byte products: all the libraries' and the compiler's other ways."""
+    older = {
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "ATEN_CPU_CAPABILITY": "default",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [*command, "-k", "golden or plain_operations"],
+        env=os.environ | older,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    digest = hashlib.sha256(product.astype("<i4").tobytes() + units.astype("<f4").tobytes())
-    assert digest.hexdigest() == GOLDEN[architecture]
+    assert done.returncode == 0, done.stdout
