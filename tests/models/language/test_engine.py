@@ -1,16 +1,52 @@
-"""The machine's device is chosen, or the user's, and never one that is not there."""
+"""The machine's device is chosen, or the user's, and never one that computes otherwise."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
+from ncz.codec import notice
 from ncz.codec.errors import NczError
 from ncz.models.language import engine, plain
+from ncz.models.language.exact import Exact
 from ncz.models.language.network import Network
 from tests.models.language import tiny
 
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+Plain = plain.Network
+
+
+class Wrong(Plain):
+    """A device whose last token's last number is off by a little."""
+
+    def read(self, cache: plain.Cache, *given: Any) -> np.ndarray:
+        out = super().read(cache, *given)
+        out[-1, -1] = np.nextafter(out[-1, -1], np.float32(9))
+        return out
+
+
+class Broken(Plain):
+    """A device without memory."""
+
+    def read(self, cache: plain.Cache, *given: Any) -> np.ndarray:
+        raise RuntimeError("CUDA out of memory\nand more lines")
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that torch seems to see, and what runs on it: the given class, on the CPU."""
+    monkeypatch.delenv(engine.DEVICE, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+    def make(model: Exact, device: str) -> plain.Network:
+        assert device == "cuda"
+        made: plain.Network = request.param(model)
+        return made
+
+    monkeypatch.setattr(plain, "Network", make)
 
 
 @NO_CUDA
@@ -39,11 +75,28 @@ def test_cuda_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         engine.make(tiny.model())
 
 
-def test_cuda_where_torch_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The choice alone: what runs there is tested where there is such a device."""
-    made: list[str] = []
-    monkeypatch.delenv(engine.DEVICE, raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(plain, "Network", lambda model, device: made.append(device))
-    engine.make(tiny.model())
-    assert made == ["cuda"]
+@pytest.mark.parametrize("device", [Plain], indirect=True)
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
+def test_a_device_that_agrees(device: None, architecture: str) -> None:
+    assert isinstance(engine.make(tiny.model(architecture)), Plain)
+    assert isinstance(engine.make(tiny.model(architecture), device="cuda"), Plain)
+
+
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [(Wrong, "computes other bits than the CPU"), (Broken, "fails (CUDA out of memory)")],
+    indirect=["device"],
+)
+def test_a_device_that_does_not(device: None, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(notice, "_notice", told.append)
+    assert isinstance(engine.make(tiny.model()), Network)
+    assert told == [f"the CUDA device {why}; the CPU works instead"]
+    with pytest.raises(NczError) as caught:
+        engine.make(tiny.model(), device="cuda")
+    assert str(caught.value) == f"the CUDA device {why}; set NCZ_DEVICE=cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_real_device() -> None:
+    assert isinstance(engine.make(tiny.model(), device="cuda"), Plain)
