@@ -19,7 +19,7 @@ from ncz.codec.errors import ModelError
 from ncz.models.language.source import Shape
 
 REVISION = 1
-LONGEST = 8192
+LONGEST = 16384
 """Positions that rotary tables are made for: no window is longer."""
 
 WIDEST = 8192

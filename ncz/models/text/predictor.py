@@ -8,7 +8,7 @@ gets the cumulative sums that these probabilities come from. Both are the same i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ncz.models.language.head import BATCH, Head
 from ncz.models.language.network import Cache
 from ncz.models.language.vocabulary import STEPS, Vocabulary, side
 from ncz.models.text import kernel
+from ncz.models.text.second import Beside, Second
 from ncz.models.text.windows import Windows
 
 
@@ -32,6 +33,7 @@ class Coded:
         entries: int32[m].
         trace: uint32[...], the tokens' probabilities end to end.
         counts: int64[m]: how many each token has.
+        second: uint32[...]: a second model's opinions on the same decisions, or none at all.
     """
 
     rounds: np.ndarray
@@ -39,6 +41,7 @@ class Coded:
     entries: np.ndarray
     trace: np.ndarray
     counts: np.ndarray
+    second: np.ndarray
 
 
 class Predictor:
@@ -61,18 +64,22 @@ class Predictor:
         tokens = self.vocabulary.order[entries].astype(np.int64)
         return np.where(tokens >= 0, tokens, self.begin)
 
-    def encode(self, streams: list[np.ndarray], windows: Windows) -> Iterator[Coded]:
+    def encode(
+        self, streams: list[np.ndarray], windows: Windows, second: Second | None = None
+    ) -> Iterator[Coded]:
         """What coding takes, window after window.
 
         Args:
             streams: the entries of each stream, int32[any].
             windows: how to cut them.
+            second: a second model to ask, too.
         """
         prefix = streams[0][: windows.prefix] if len(streams) > 1 else streams[0][:0]
         whole = [streams[0], *(np.concatenate([prefix, own]) for own in streams[1:])]
         skip = [0, *(prefix.size for _ in streams[1:])]
         longest = max(entries.size for entries in whole)
         cache = Cache(self.network.model, 1, min(windows.window, longest))
+        beside = second.cache(1, windows) if second else None
         last_of_prefix = np.empty(0, np.float32)
         for span in windows.spans():
             if span.first >= longest:
@@ -94,7 +101,11 @@ class Predictor:
                         last_of_prefix = x[prefix.size : prefix.size + 1].copy()
                     x = x[first - span.context :]
                 before = np.concatenate([[self.begin], seen])[first - span.context :]
-                parts.append(self._part(s, first, x, before, entries[first:last]))
+                part = self._part(s, first, x, before, entries[first:last])
+                if second and beside:
+                    seconds = second.read(beside, entries[:last], span, first)
+                    part = replace(part, second=seconds)
+                parts.append(part)
             yield _interleave(parts)
 
     def never(self, before: np.ndarray) -> np.ndarray:
@@ -104,12 +115,14 @@ class Predictor:
             row[:] = self.mask.after(token)
         return out
 
-    def bits(self, x: np.ndarray, entries: np.ndarray) -> np.ndarray:
-        """float64[m]: what the model alone takes for `entries` after rows of :meth:`Network.read`.
+    def bits(self, x: np.ndarray, entries: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """float64[m]: what the model alone takes for `entries`. For reports and estimates.
 
-        For estimates: nothing in a file may hang on it.
+        Args:
+            x: float32[m, width], rows of :meth:`Network.read`.
+            entries: int32[m], what came after each.
+            before: int64[m], the tokens before them.
         """
-        before = np.concatenate([[self.begin], self.tokens(entries[:-1])])
         part = self._part(0, 0, x, before, entries)
         taken = np.empty(part.trace.size, np.uint8)
         _sides(self.vocabulary, entries, taken)
@@ -145,20 +158,30 @@ class Predictor:
             counts.append(count)
         return _Part(stream, first, entries, np.concatenate(traces), np.concatenate(counts))
 
-    def decoder(self, windows: Windows, streams: int, capacity: int) -> Decoding:
+    def decoder(
+        self, windows: Windows, streams: int, capacity: int, second: Second | None = None
+    ) -> Decoding:
         """The other direction, for so many streams of up to `capacity` tokens each."""
-        return Decoding(self, windows, streams, capacity)
+        return Decoding(self, windows, streams, capacity, second)
 
 
 class Decoding:
     """The state of a block that is being decoded: what each stream has said."""
 
-    def __init__(self, predictor: Predictor, windows: Windows, streams: int, capacity: int) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        windows: Windows,
+        streams: int,
+        capacity: int,
+        second: Second | None,
+    ) -> None:
         self._predictor = predictor
         self._streams = streams
         places = min(windows.window, capacity + windows.prefix + 1)
         self._cache = Cache(predictor.network.model, streams, places)
-        self._said: list[list[int]] = [[] for _ in range(streams)]  # tokens
+        self._said: list[list[int]] = [[] for _ in range(streams)]  # entries
+        self._beside = Beside(second, windows, streams) if second else None
         self._spans = windows.spans()
         self._span = next(self._spans)
         self._prefix = windows.prefix if streams > 1 else 0
@@ -182,17 +205,21 @@ class Decoding:
             self._span = next(self._spans)
             self._fresh = True
         if self._fresh:
-            for s in streams:
+            for s in streams.tolist():
                 seen = np.array(self._said[s][self._span.context : self.round], np.int64)
-                tokens = np.concatenate([[self._predictor.begin], seen]).astype(np.int64)
-                self._x[s] = network.read(self._cache, int(s), tokens)[-1]
+                fed = self._predictor.tokens(seen)
+                tokens = np.concatenate([np.array([self._predictor.begin]), fed])
+                self._x[s] = network.read(self._cache, s, tokens)[-1]
+                if self._beside:
+                    self._beside.start(s, seen)
             self._fresh = False
         elif self.round == self._prefix and self._prefix:
             self._share_prefix()
         out = self._sums[: streams.size]
-        begin = self._predictor.begin
-        said = (self._said[s] for s in streams.tolist())
-        before = np.array([tokens[-1] if tokens else begin for tokens in said], np.int64)
+        before = np.full(streams.size, self._predictor.begin)
+        if self.round:
+            last = np.array([self._said[s][-1] for s in streams.tolist()])
+            before = self._predictor.tokens(last)
         for at in range(0, streams.size, BATCH):
             product, units = top.logits(self._x[streams[at : at + BATCH]])
             _cumulate(
@@ -209,13 +236,21 @@ class Decoding:
     def take(self, streams: np.ndarray, entries: np.ndarray) -> None:
         """Go on by the decoded `entries` of `streams`; ends the round."""
         tokens = self._predictor.tokens(entries)
-        for s, token in zip(streams.tolist(), tokens.tolist(), strict=True):
-            self._said[s].append(token)
+        for s, entry in zip(streams.tolist(), entries.tolist(), strict=True):
+            self._said[s].append(entry)
         self.round += 1
         if self.round == self._span.last:
             return
         position = np.full(streams.size, self.round - self._span.context, np.int64)
         self._x[streams] = self._predictor.network.step(self._cache, streams, tokens, position)
+        if self._beside:
+            for s, entry in zip(streams.tolist(), entries.tolist(), strict=True):
+                self._beside.take(s, entry)
+
+    def opinions(self, streams: np.ndarray) -> np.ndarray:
+        """int64[m, second's entries + 1]: the second model's sums, all 0 where it has none."""
+        assert self._beside is not None
+        return self._beside.sums(streams)
 
     def _share_prefix(self) -> None:
         """All streams begin with what the first has said by now."""
@@ -223,6 +258,8 @@ class Decoding:
         for kept in (cache.keys, cache.values, cache.key_scale, cache.value_scale, cache.most):
             kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
         self._x[1:] = self._x[0]
+        if self._beside:
+            self._beside.share()
         for said in self._said[1:]:
             said.extend(self._said[0])
 
@@ -236,6 +273,7 @@ class _Part:
     entries: np.ndarray
     trace: np.ndarray
     counts: np.ndarray
+    second: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
 
 
 def _interleave(parts: list[_Part]) -> Coded:
@@ -248,6 +286,10 @@ def _interleave(parts: list[_Part]) -> Coded:
     starts = np.cumsum(counts) - counts
     out = np.empty_like(trace)
     _gather(trace, starts, counts, order, out)
+    second = np.concatenate([part.second for part in parts])
+    beside = np.empty_like(second)
+    if second.size:
+        _gather(second, starts, counts, order, beside)
     entries = np.concatenate([part.entries for part in parts])
     return Coded(
         index[order],
@@ -255,6 +297,7 @@ def _interleave(parts: list[_Part]) -> Coded:
         np.ascontiguousarray(entries[order], np.int32),
         out,
         counts[order],
+        beside,
     )
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from ncz.codec.jit import jit
 from ncz.models.language import head
-from ncz.models.language.head import BATCH
+from ncz.models.language.head import BATCH, Head
 from ncz.models.language.network import Cache
+from ncz.models.language.tokenizer import Tokenizer
 from ncz.models.language.vocabulary import STEPS, Vocabulary, agreed, side, weights
-from ncz.models.text.loading import Ready
-from ncz.models.text.windows import Span
+from ncz.models.text.windows import Span, Windows
 
 NONE = np.int64(-(1 << 40))
 """The place of a walk that has left the vocabulary."""
@@ -35,7 +35,7 @@ def opinion(vocabulary: Vocabulary, sums: np.ndarray, place: int, step: int) -> 
         place: a node, ``~entry``, or :data:`NONE`; begins at the root.
         step: as in :mod:`ncz.models.language.vocabulary`.
     """
-    if place == NONE:
+    if place == NONE or sums[sums.size - 1] == 0:
         return np.int64(0)
     if place >= 0 and vocabulary.step[place] == step:
         low, high = weights(vocabulary, sums, place)
@@ -79,9 +79,11 @@ def follow(
 class Second:
     """The second model at work beside a first one of vocabulary `first`."""
 
-    def __init__(self, model: Ready, first: Vocabulary) -> None:
-        self.predictor = model.predictor
-        self._tokenizer = model.tokenizer
+    def __init__(self, top: Head, tokenizer: Tokenizer, first: Vocabulary) -> None:
+        self.network = top.network
+        self.head = top
+        self.begin = top.network.model.shape.begin
+        self._tokenizer = tokenizer
         self._first = first
         self._spelt: dict[int, np.ndarray] = {}
         self._longest_path = STEPS * (int(first.length.max()) + 1)
@@ -89,7 +91,12 @@ class Second:
     @property
     def vocabulary(self) -> Vocabulary:
         """The second model's tokens, sorted."""
-        return self.predictor.vocabulary
+        return self.head.vocabulary
+
+    def cache(self, streams: int, windows: Windows) -> Cache:
+        """For so many streams. Few tokens are spelt with two, so twice the window is plenty."""
+        model = self.network.model
+        return Cache(model, streams, min(2 * windows.window, model.shape.context))
 
     def spell(self, entry: int) -> np.ndarray:
         """int64: the second model's tokens for the bytes of an entry of the first vocabulary."""
@@ -98,7 +105,7 @@ class Second:
             start = self._first.start[entry]
             word = self._first.bytes[start : start + self._first.length[entry]].tobytes()
             tokens = self._tokenizer.encode(word).astype(np.int64)
-            found = np.where(tokens >= 0, tokens, self.predictor.begin)
+            found = np.where(tokens >= 0, tokens, self.begin)
             self._spelt[entry] = found
         return found
 
@@ -115,17 +122,17 @@ class Second:
             uint32[...]: an opinion for every decision of the tokens from `first` on.
         """
         spelt = [self.spell(int(entry)) for entry in entries[span.context : -1]]
-        tokens = np.concatenate([np.array([self.predictor.begin]), *spelt]).astype(np.int64)
+        tokens = np.concatenate([np.array([self.begin]), *spelt]).astype(np.int64)
         rows = np.cumsum([0, *(len(word) for word in spelt)])[first - span.context :]
         room = cache.capacity
-        x = self.predictor.network.read(cache, 0, tokens[:room])
+        x = self.network.read(cache, 0, tokens[:room])
         out = np.zeros(rows.size * self._longest_path, np.uint32)
-        top = self.predictor.head
+        top = self.head
         powers = np.empty(top.said.size, np.float32)
         sums = np.empty(self.vocabulary.order.size + 1, np.int64)
         never = np.zeros(self.vocabulary.order.size, np.uint8)
         own = np.ascontiguousarray(entries[first:])
-        seen = rows[rows < room]
+        seen = rows[rows < room]  # row r has read r + 1 tokens
         at = 0
         for k in range(0, seen.size, BATCH):
             product, units = top.logits(np.ascontiguousarray(x[seen[k : k + BATCH]]))
@@ -146,6 +153,64 @@ class Second:
         for entry in own[seen.size :]:  # no room for these: no opinion
             at += _decisions(self._first, entry)
         return out[:at].copy()
+
+
+class Beside:
+    """The second model's part in decoding: what it has read of each stream."""
+
+    def __init__(self, second: Second, windows: Windows, streams: int) -> None:
+        self._second = second
+        self._cache = second.cache(streams, windows)
+        self._at = np.zeros(streams, np.int64)  # places taken
+        self._x = np.zeros((streams, second.network.model.shape.width), np.float32)
+        count = second.vocabulary.order.size
+        self._sums = np.empty((streams, count + 1), np.int64)
+        self._powers = np.empty(second.head.said.size, np.float32)
+        self._never = np.zeros(count, np.uint8)
+
+    def start(self, stream: int, entries: np.ndarray) -> None:
+        """Begin a window in which `entries` came before."""
+        spelt = [self._second.spell(int(entry)) for entry in entries]
+        self._at[stream] = 0
+        self._read(stream, np.concatenate([np.array([self._second.begin]), *spelt]))
+
+    def take(self, stream: int, entry: int) -> None:
+        """Go on by one token of the first model."""
+        self._read(stream, self._second.spell(entry))
+
+    def _read(self, stream: int, tokens: np.ndarray) -> None:
+        at = int(self._at[stream])
+        self._at[stream] += tokens.size
+        if at + tokens.size <= self._cache.capacity:
+            self._x[stream] = self._second.network.read(self._cache, stream, tokens, at)[-1]
+
+    def share(self) -> None:
+        """All streams have read what the first one has."""
+        cache, seen = self._cache, int(self._at[0])
+        for kept in (cache.keys, cache.values, cache.key_scale, cache.value_scale, cache.most):
+            kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
+        self._x[1:] = self._x[0]
+        self._at[1:] = self._at[0]
+
+    def sums(self, streams: np.ndarray) -> np.ndarray:
+        """int64[m, entries + 1]: cumulative sums, all 0 where a window has become too long."""
+        out = self._sums[: streams.size]
+        product, units = self._second.head.logits(self._x[streams])
+        for r, stream in enumerate(streams.tolist()):
+            if self._at[stream] > self._cache.capacity:
+                out[r] = 0
+                continue
+            head.cumulate(
+                product,
+                units,
+                r,
+                self._second.head.linear.scale,
+                self._second.head.said,
+                self._never,
+                self._powers,
+                out[r],
+            )
+        return out
 
 
 @jit

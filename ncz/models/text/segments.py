@@ -87,7 +87,7 @@ def _cost_of_model(sample: bytes, model: Ready) -> float:
     cache = Cache(predictor.network.model, 1, entries.size)
     seen = np.concatenate([[predictor.begin], predictor.tokens(entries[:-1])])
     x = predictor.network.read(cache, 0, seen)
-    return float(predictor.bits(x, entries).sum())
+    return float(predictor.bits(x, entries, seen).sum())
 
 
 def _joined(pieces: zip[tuple[int, int]]) -> tuple[Run, ...]:
