@@ -99,19 +99,21 @@ def command(
 
         if output not in (None, STDIO):
             check_free(Path(output), force=force)
+        if name != STDIO and Path(name).is_dir():
+            raise Failure("is a directory: name one of the files in it")
         with open_source(name) as source:
             data, excerpt = _read(source, limit)
-        if not (quiet or records):
-            reporter.note(name, excerpt)
+        if excerpt and not records:
+            reporter.note(name, f"{excerpt} (--bytes takes more or less)")
         chosen, ready = _ready(model, data, reporter)
         with _bar(label(name), reporter.animated and not no_progress) as progress:
             found = _explain(data, ready, progress)
         if records:
-            record.update(model=chosen, **explained.as_record(found))
+            record.update(model=chosen, whole=not excerpt, **explained.as_record(found))
         if output is not None:
             from ncz.cli.page import page
 
-            _write(page(label(name), excerpt, chosen, found), output, force)
+            _write(page(label(name), excerpt or "all of it", chosen, found), output, force)
             record["output"] = output
         if records:
             return exits.OK
@@ -128,27 +130,27 @@ def command(
 
 
 def _read(source: Source, limit: int) -> tuple[bytes, str]:
-    """The start of a text, up to the end of a character, and a sentence on how much that is.
+    """The start of a text, up to the end of a character, and which part that is if not all.
 
     Raises:
         Failure: there is no text.
     """
     from ncz.formats.header import MAGIC
 
+    size = source.size
     data = source.file.read(limit + 1)
     if not data:
         raise Failure("is empty: there is nothing to explain")
     if data.startswith(MAGIC):
         raise Failure("is compressed already: name the file that it was made from")
     if len(data) <= limit:
-        return data, "all of it"
+        return data, ""
     end = limit
     while limit - end < _CONTINUED and data[end] & 0xC0 == 0x80:
         end -= 1
     data = data[: end or limit]
-    size = source.size
     of_all = f" of {size:,}" if size is not None else ""
-    return data, f"the first {len(data):,}{of_all} bytes (--bytes takes more or less)"
+    return data, f"the first {len(data):,}{of_all} bytes"
 
 
 def _ready(name: str | None, data: bytes, reporter: Reporter) -> tuple[str, Ready]:

@@ -1,7 +1,7 @@
 """Colours of cost, for terminals and pages, that tell cheap from dear without telling hues.
 
 Brightness alone says how much: from the background, which is cheapest, away to its opposite
-(ColorBrewer's YlOrBr and PuOr, made for colour-blind readers). Every text has at least
+(after ColorBrewer's YlOrBr and PuOr, made for colour-blind readers). Every text has at least
 4.5 times the contrast of its background; a test computes both.
 """
 
@@ -31,10 +31,10 @@ class Colour:
 _BLACK, _WHITE = "#111111", "#ffffff"
 
 LIGHT = (
-    Colour("#fff7bc", _BLACK),
-    Colour("#fee391", _BLACK),
-    Colour("#fec44f", _BLACK),
-    Colour("#fe9929", _BLACK),
+    Colour("#fdeea2", _BLACK),
+    Colour("#fdd877", _BLACK),
+    Colour("#feba45", _BLACK),
+    Colour("#f98f22", _BLACK),
     Colour("#c44a02", _WHITE),
     Colour("#662506", _WHITE),
 )

@@ -2,7 +2,7 @@
 
 A token may end within a character, so what is shown are *pieces*: the shortest runs of tokens
 that begin and end between characters. What cannot be seen or would act on a terminal or a page
-is shown as a *mark*: ``↵`` before a line's end, ``→`` for a tab, ``←`` for a carriage return,
+is shown as a *mark*: ``↵`` before a line's end, ``→`` before a tab, ``←`` for a carriage return,
 ``⟨1B⟩`` for other control characters and for bytes that are no UTF-8, ``⟨U+200B⟩`` for characters
 that nobody sees. These signs are in every font, as Unicode's pictures of controls are not.
 """
@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _NAMED = {"\n": "↵", "\t": "→", "\r": "←"}
+SPACING = ("\n", "\t")
+"""Parts that come after their marks, to be left out where all is to be on one line."""
+
 _LONE = 0xDC00  # what ``surrogateescape`` adds to a byte
 
 
@@ -48,10 +51,10 @@ def pieces(tokens: Sequence[bytes]) -> list[Piece]:
 
 
 def marked(text: str) -> Iterator[tuple[str, bool]]:
-    """`text` in parts, each with whether it is a mark. A line's end comes after its mark.
+    """`text` in parts, each with whether it is a mark. Line ends and tabs come after theirs.
 
     >>> list(marked("a\\tb\\n"))
-    [('a', False), ('→', True), ('b', False), ('↵', True), ('\\n', False)]
+    [('a', False), ('→', True), ('\\t', False), ('b', False), ('↵', True), ('\\n', False)]
     """
     for plain, run in itertools.groupby(text, lambda c: c.isprintable()):
         if plain:
@@ -59,14 +62,14 @@ def marked(text: str) -> Iterator[tuple[str, bool]]:
             continue
         for c in run:
             yield _mark(c), True
-            if c == "\n":
+            if c in SPACING:
                 yield c, False
 
 
 def line(token: bytes) -> str:
     """A token on one line: a character that it has only a part of is shown as bytes."""
     text = token.decode("utf-8", "surrogateescape")
-    return "".join(part for part, _ in marked(text) if part != "\n")
+    return "".join(part for part, _ in marked(text) if part not in SPACING)
 
 
 def _mark(c: str) -> str:

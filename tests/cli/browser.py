@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,14 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--remote-debugging-pipe",
 )  # fmt: skip
+# The protocol wants its two ends to be descriptors 3 and 4, and either may be the other's yet.
+_START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 _PATIENCE_S = 60
 _KEYS = {"Tab": 9, "Escape": 27, "End": 35, "Home": 36}
 _KEYS |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
@@ -170,11 +179,10 @@ def tab(program: str, profile: Path) -> Iterator[Tab]:
     command_end, commands = os.pipe()
     events, event_end = os.pipe()
     with (profile.parent / "browser.log").open("wb") as log:
-        # The protocol wants its two ends to be descriptors 3 and 4.
         process = subprocess.Popen(
             [
-                *("/bin/sh", "-c", f'exec "$@" 3<&{command_end} 4>&{event_end}', "sh", program),
-                *(*_FLAGS, f"--user-data-dir={profile}", "about:blank"),
+                *(sys.executable, "-c", _START, str(command_end), str(event_end)),
+                *(program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"),
             ],
             pass_fds=(command_end, event_end),
             stdout=log,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEAREST = 10  # tokens in the list of the most expensive ones
 _BARS = 150  # of the strip, at most
+_TOKENS_A_BAR = 4  # at least
 _STRIP_HEIGHT = 40
 
 
@@ -40,7 +41,7 @@ def page(name: str, excerpt: str, model: str, found: Explanation) -> str:
     parts = pieces([token.text for token in found.tokens])
     script, style = _own("page.js"), _style() + _own("page.css")
     return Template(_own("page.html")).substitute(
-        name=escape(_one_line(name)),
+        name=escape(line(name.encode("utf-8", "surrogateescape"))),
         excerpt=escape(f"{excerpt[:1].upper()}{excerpt[1:]}."),
         model=escape(model),
         style=style,
@@ -93,15 +94,13 @@ def _rules(letter: str, colours: tuple[heat.Colour, ...]) -> str:
     )
 
 
-def _one_line(text: str) -> str:
-    return "".join(part for part, _ in marked(text) if part != "\n")
-
-
 def _text(text: str) -> str:
-    """Text as HTML, marks apart so that they can be faint and are not copied."""
-    return "".join(
-        f"<i>{escape(part)}</i>" if is_mark else escape(part) for part, is_mark in marked(text)
-    )
+    """Text as HTML, with the marks apart. Signs are faint and not copied, what says more is."""
+    parts = []
+    for part, is_mark in marked(text):
+        tag = ("<i>" if len(part) == 1 else '<i class="x">') if is_mark else ""
+        parts.append(f"{tag}{escape(part)}{'</i>' if tag else ''}")
+    return "".join(parts)
 
 
 def _costs(piece: Piece, tokens: Sequence[TokenCost]) -> tuple[float, float, float]:
@@ -165,7 +164,7 @@ def _strip(tokens: Sequence[TokenCost]) -> str:
     """Bits per byte over the text: bars for the file, a line for the model alone."""
     sizes = [len(token.text) for token in tokens]
     ends = list(itertools.accumulate(sizes))
-    total, count = ends[-1], min(_BARS, len(tokens))
+    total, count = ends[-1], min(max(len(tokens) // _TOKENS_A_BAR, 1), _BARS)
     bits, model, size = [0.0] * count, [0.0] * count, [0] * count
     for token, end in zip(tokens, ends, strict=True):
         k = min((end - 1) * count // total, count - 1)
