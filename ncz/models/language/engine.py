@@ -15,7 +15,7 @@ import numpy as np
 from ncz.codec.errors import NczError
 from ncz.codec.notice import say
 from ncz.models.language.exact import Exact
-from ncz.models.language.network import Network
+from ncz.models.language.network import Engine, Network
 
 if TYPE_CHECKING:
     from ncz.models.language import plain
@@ -26,7 +26,7 @@ DEVICE = "NCZ_DEVICE"
 _TRIED = 40  # tokens that both compute
 
 
-def make(model: Exact, threads: int = 1, device: str | None = None) -> Network | plain.Network:
+def make(model: Exact, threads: int = 1, device: str | None = None) -> Engine:
     """A network on `device`, or on what :data:`DEVICE` says, or on the best there is.
 
     Args:

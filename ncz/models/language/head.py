@@ -12,7 +12,7 @@ import numpy as np
 from ncz.codec.jit import jit
 from ncz.models.language.arithmetic import LIMB, LOG2_E, LOWEST, exp2
 from ncz.models.language.exact import Exact, Linear
-from ncz.models.language.network import Network
+from ncz.models.language.network import Engine
 from ncz.models.language.vocabulary import Vocabulary, build
 
 BATCH = 64  # rows whose logits are held at once
@@ -22,7 +22,7 @@ SOFTENED = 10  # bits by which the weight of an entry is lowered that cannot fol
 class Head:
     """The output of a network over its sorted vocabulary."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Engine) -> None:
         model = network.model
         self.vocabulary = entries(model)
         order = self.vocabulary.order

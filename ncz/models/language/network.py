@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +24,29 @@ CHUNK = 512  # rows that are read at once: enough for fast products, few enough 
 _ATTENTION_ROWS = 128  # of them whose scores are held at once
 _SHARED = 16  # with fewer rows, handing them to another thread costs more than it saves
 _NOTHING = np.empty(0, np.float32)
+
+
+class Engine(Protocol):
+    """What runs a model: :class:`Network`, or the plain one on a GPU; each with its own cache."""
+
+    model: Exact
+
+    def cache(self, streams: int, capacity: int) -> Any:
+        """Room for so many streams of so many tokens."""
+
+    def read(self, cache: Any, stream: int, tokens: np.ndarray, start: int = 0) -> np.ndarray:
+        """Take tokens that follow each other: see :meth:`Network.read`."""
+
+    def step(
+        self, cache: Any, streams: np.ndarray, tokens: np.ndarray, position: np.ndarray
+    ) -> np.ndarray:
+        """Take one token of each of several streams: see :meth:`Network.step`."""
+
+    def product(self, x: np.ndarray, linear: Linear, norm: np.ndarray) -> tuple[Any, np.ndarray]:
+        """The last product: see :meth:`Network.product`."""
+
+    def prepare(self, linear: Linear) -> None:
+        """Make `linear` ready for :meth:`product`."""
 
 
 class Cache:

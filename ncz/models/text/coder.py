@@ -21,7 +21,7 @@ import numpy as np
 
 from ncz.codec import varint
 from ncz.codec.coder import CoderSpec, ModelRef
-from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.codec.errors import FormatError, ModelError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
 from ncz.models import contextmix
@@ -63,7 +63,7 @@ class TextCoder:
         self.model = model
         self.windows = windows
         self._index = index
-        self._streams = streams
+        self.streams = streams
         self._load = load
 
     @property
@@ -83,7 +83,7 @@ class TextCoder:
         Raises:
             ModelMissing: the model is not here.
         """
-        model = self._load(self.model)
+        model = self._ready()
         with model.lock, compiling("the text coder"):
             runs = segments.plan(raw, model)
             if not any(run.kind == MODEL for run in runs):
@@ -91,7 +91,7 @@ class TextCoder:
             return self._encode(raw, runs, model)
 
     def _encode(self, raw: bytes, runs: tuple[layout.Run, ...], model: Ready) -> bytes:
-        plan = _plan(raw, runs, model, self._streams, self.windows.prefix)
+        plan = _plan(raw, runs, model, self.streams, self.windows.prefix)
         text = plan.text
         starts = np.array([0, *plan.layout.ends[:-1]], np.int64)
         mixer = state.fresh(text.size, starts, np.array(plan.layout.ends, np.int64))
@@ -157,7 +157,7 @@ class TextCoder:
             end = at + size
             if end >= len(coded):
                 raise FormatError("the coded text is longer than the block")
-        model = self._load(self.model)
+        model = self._ready()
         with model.lock, compiling("the text coder"):
             text = self._decode(coded[at:end], found, model, len(coded))
         if not other_size:
@@ -201,10 +201,20 @@ class TextCoder:
                 active = active[mixer.at[active] < ends[active]]
         return text
 
+    def _ready(self) -> Ready:
+        model = self._load(self.model)
+        longest = model.predictor.network.model.shape.context
+        if self.windows.window > longest:
+            raise ModelError(
+                f"the model {self.model.name!r} reads at most {longest} tokens and windows of "
+                f"{self.windows.window} are asked for; use another model"
+            )
+        return model
+
     def memory(self, raw_size: int) -> int:
         """Bytes of working memory for a block of `raw_size`, the model's included."""
-        streams = self._streams or default_streams(raw_size)
-        model = self._load(self.model).predictor.network.model
+        streams = self.streams or default_streams(raw_size)
+        model = self._ready().predictor.network.model
         places = min(self.windows.window, raw_size + self.windows.prefix + 1)
         weights = sum(
             linear.weight.nbytes

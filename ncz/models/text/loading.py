@@ -12,10 +12,9 @@ import numpy as np
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import NczError
 from ncz.models import weights
-from ncz.models.language import exact
+from ncz.models.language import engine, exact
 from ncz.models.language.canonical import Mask
 from ncz.models.language.head import Head
-from ncz.models.language.network import Network
 from ncz.models.language.tokenizer import Tokenizer
 from ncz.models.text.predictor import Predictor
 
@@ -78,7 +77,7 @@ def of(model: exact.Exact, threads: int = 1) -> Ready:
     shape = model.shape
     tensors = {f"vocab.{name}": tensor for name, tensor in model.vocabulary.items()}
     tokenizer = Tokenizer(tensors, shape.tokenizer, shape.pre)
-    return Ready(Predictor(Head(Network(model, threads)), Mask(tokenizer)), tokenizer)
+    return Ready(Predictor(Head(engine.make(model, threads)), Mask(tokenizer)), tokenizer)
 
 
 def _threads() -> int:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ncz.models.language import convert, exact, source
-from ncz.models.language.network import Cache
 from ncz.models.language.source import Source
 from ncz.models.text import loading
 from ncz.models.text.windows import Windows
@@ -112,7 +111,7 @@ def exact_bits(model: loading.Ready, entries: np.ndarray, windows: Windows) -> f
     """Bits that the exact network takes for int32[n] entries."""
     predictor = model.predictor
     total = 0.0
-    cache = Cache(predictor.network.model, 1, windows.window)
+    cache = predictor.network.cache(1, windows.window)
     for span in windows.spans():
         if span.first >= entries.size:
             return total

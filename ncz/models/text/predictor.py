@@ -16,7 +16,6 @@ from ncz.codec.jit import jit
 from ncz.models.language import head
 from ncz.models.language.canonical import Mask
 from ncz.models.language.head import BATCH, Head
-from ncz.models.language.network import Cache
 from ncz.models.language.vocabulary import STEPS, Vocabulary, side
 from ncz.models.text import kernel
 from ncz.models.text.second import Beside, Second
@@ -78,7 +77,7 @@ class Predictor:
         whole = [streams[0], *(np.concatenate([prefix, own]) for own in streams[1:])]
         skip = [0, *(prefix.size for _ in streams[1:])]
         longest = max(entries.size for entries in whole)
-        cache = Cache(self.network.model, 1, min(windows.window, longest))
+        cache = self.network.cache(1, min(windows.window, longest))
         beside = second.cache(1, windows) if second else None
         last_of_prefix = np.empty(0, np.float32)
         for span in windows.spans():
@@ -179,7 +178,7 @@ class Decoding:
         self._predictor = predictor
         self._streams = streams
         places = min(windows.window, capacity + windows.prefix + 1)
-        self._cache = Cache(predictor.network.model, streams, places)
+        self._cache = predictor.network.cache(streams, places)
         self._said: list[list[int]] = [[] for _ in range(streams)]  # entries
         self._beside = Beside(second, windows, streams) if second else None
         self._spans = windows.spans()

@@ -9,12 +9,13 @@ vocabulary, the second model has no opinion until the next token.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ncz.codec.jit import jit
 from ncz.models.language import head
 from ncz.models.language.head import BATCH, Head
-from ncz.models.language.network import Cache
 from ncz.models.language.tokenizer import Tokenizer
 from ncz.models.language.vocabulary import STEPS, Vocabulary, agreed, side, weights
 from ncz.models.text.windows import Span, Windows
@@ -93,10 +94,10 @@ class Second:
         """The second model's tokens, sorted."""
         return self.head.vocabulary
 
-    def cache(self, streams: int, windows: Windows) -> Cache:
+    def cache(self, streams: int, windows: Windows) -> Any:
         """For so many streams. Few tokens are spelt with two, so twice the window is plenty."""
-        model = self.network.model
-        return Cache(model, streams, min(2 * windows.window, model.shape.context))
+        longest = self.network.model.shape.context
+        return self.network.cache(streams, min(2 * windows.window, longest))
 
     def spell(self, entry: int) -> np.ndarray:
         """int64: the second model's tokens for the bytes of an entry of the first vocabulary."""
@@ -109,7 +110,7 @@ class Second:
             self._spelt[entry] = found
         return found
 
-    def read(self, cache: Cache, entries: np.ndarray, span: Span, first: int) -> np.ndarray:
+    def read(self, cache: Any, entries: np.ndarray, span: Span, first: int) -> np.ndarray:
         """The opinions of one window.
 
         Args:

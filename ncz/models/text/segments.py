@@ -14,7 +14,6 @@ import itertools
 import numpy as np
 
 from ncz.codec.rangecoder import PENDING, POS
-from ncz.models.language.network import Cache
 from ncz.models.text import kernel, state
 from ncz.models.text.layout import BYTES, CONTEXTS, MODEL, Run
 from ncz.models.text.loading import Ready
@@ -80,11 +79,11 @@ def _costs_of_contexts(data: np.ndarray) -> list[int]:
 
 def _cost_of_model(sample: bytes, model: Ready) -> float:
     """Bits that the model alone takes for `sample`, of which it knows no past."""
-    entries = model.entries(sample)
+    entries = model.entries(sample)[: model.predictor.network.model.shape.context]
     if entries.size == 0:
         return 0.0
     predictor = model.predictor
-    cache = Cache(predictor.network.model, 1, entries.size)
+    cache = predictor.network.cache(1, entries.size)
     seen = np.concatenate([[predictor.begin], predictor.tokens(entries[:-1])])
     x = predictor.network.read(cache, 0, seen)
     return float(predictor.bits(x, entries, seen).sum())
