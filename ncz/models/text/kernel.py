@@ -26,7 +26,7 @@ from ncz.models.contextmix.hashing import mix
 from ncz.models.contextmix.textual import LINE
 from ncz.models.language import vocabulary as vocab
 from ncz.models.language.vocabulary import STEPS, Vocabulary
-from ncz.models.text import alone, opinions, reading, second, stops, together
+from ncz.models.text import alone, opinions, reading, stops, together, walk
 from ncz.models.text.alone import Alone
 from ncz.models.text.logistic import stretch24
 from ncz.models.text.opinions import Opinions, sure_class
@@ -287,7 +287,7 @@ def _run(
                     if decode:
                         p = probability(vocabulary, asked.sums[k], node)
                         if two:
-                            p2 = second.opinion(
+                            p2 = walk.opinion(
                                 asked.second_vocabulary,
                                 asked.second_sums[k],
                                 place,
@@ -343,7 +343,7 @@ def _run(
                 else:
                     y = vocab.agreed(vocabulary, node, STEPS * depth + step)
                 if two and decode:
-                    place = second.advance(asked.second_vocabulary, place, STEPS * depth + step, y)
+                    place = walk.advance(asked.second_vocabulary, place, STEPS * depth + step, y)
                 if step == 0:
                     if y == 0:
                         going = False

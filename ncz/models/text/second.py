@@ -17,42 +17,9 @@ from ncz.codec.jit import jit
 from ncz.models.language import head
 from ncz.models.language.head import BATCH, Head
 from ncz.models.language.tokenizer import Tokenizer
-from ncz.models.language.vocabulary import STEPS, Vocabulary, agreed, side, weights
+from ncz.models.language.vocabulary import STEPS, Vocabulary, agreed, side
+from ncz.models.text.walk import advance, opinion
 from ncz.models.text.windows import Span, Windows
-
-NONE = np.int64(-(1 << 40))
-"""The place of a walk that has left the vocabulary."""
-
-_SURE = (1 << 24) - (1 << 12)  # where all entries agree: nearly certain, as vocabularies differ
-
-
-@jit
-def opinion(vocabulary: Vocabulary, sums: np.ndarray, place: int, step: int) -> int:
-    """Probability of side 1 at `step` in 24 bits, 0 for none.
-
-    Args:
-        vocabulary: of n entries.
-        sums: int64[n + 1], cumulative.
-        place: a node, ``~entry``, or :data:`NONE`; begins at the root.
-        step: as in :mod:`ncz.models.language.vocabulary`.
-    """
-    if place == NONE or sums[sums.size - 1] == 0:
-        return np.int64(0)
-    if place >= 0 and vocabulary.step[place] == step:
-        low, high = weights(vocabulary, sums, place)
-        p = np.int64(np.floor(np.float64(high) * 16777216.0 / np.float64(low + high)))
-        return min(max(p, 1), (1 << 24) - 1)
-    return np.int64(_SURE if agreed(vocabulary, place, step) else (1 << 24) - _SURE)
-
-
-@jit
-def advance(vocabulary: Vocabulary, place: int, step: int, taken: int) -> int:
-    """The place after side `taken` at `step`."""
-    if place == NONE:
-        return NONE
-    if place >= 0 and vocabulary.step[place] == step:
-        return np.int64(vocabulary.child[place, taken])
-    return np.int64(place) if agreed(vocabulary, place, step) == taken else NONE
 
 
 @jit
