@@ -19,8 +19,7 @@ from ncz.codec.jit import compiling, jit
 from ncz.models import contextmix
 from ncz.models.language import head
 from ncz.models.language.head import Head
-from ncz.models.language.network import CHUNK, Cache
-from ncz.models.language.vocabulary import Vocabulary
+from ncz.models.language.network import CHUNK, Engine
 from ncz.models.text import kernel, segments, state
 from ncz.models.text.layout import BYTES, MODEL
 from ncz.models.text.loading import Ready
@@ -320,44 +319,53 @@ class _Listening(Predictor):
     """
 
     def __init__(self, heard: Predictor, notes: _Notes) -> None:
-        self._ears = _Ears(heard, notes)
+        vars(self).update(vars(heard))  # what that one has made ready serves this one too
         self._notes = notes
-        super().__init__(cast(Head, self._ears), heard.mask)
+        self._last = _Last(heard.head)
+        self.head = cast(Head, self._last)
+        self.network = cast(Engine, _Reading(heard.network, notes))
 
     def never(self, before: np.ndarray) -> np.ndarray:
         """:meth:`ncz.models.text.predictor.Predictor.never`."""
         mask = super().never(before)
-        self._notes.take(*self._ears.latest, mask)
+        self._notes.take(*self._last.rows, mask)
         return mask
 
 
-class _Ears:
-    """A model's head and network as a predictor wants them; remembers what it heard last."""
+class _Last:
+    """A head that remembers the rows that it gave last."""
 
-    def __init__(self, heard: Predictor, notes: _Notes) -> None:
-        self._network = heard.network
-        self._head = heard.head
+    def __init__(self, top: Head) -> None:
+        self._top = top
+        self.rows = (np.empty((0, 0), np.int32), np.empty(0, np.float32))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._top, name)
+
+    def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """:meth:`ncz.models.language.head.Head.logits`."""
+        self.rows = self._top.logits(x)
+        return self.rows
+
+
+class _Reading:
+    """A network that reads a chunk at a time, and says when it has."""
+
+    def __init__(self, network: Engine, notes: _Notes) -> None:
+        self._network = network
         self._notes = notes
-        self.latest = (np.empty((0, 0), np.int32), np.empty(0, np.float32))
-        self.network = self
-        self.model = heard.network.model
-        self.vocabulary: Vocabulary = heard.head.vocabulary
-        self.said = heard.head.said
-        self.linear = heard.head.linear
 
-    def read(self, cache: Cache, stream: int, tokens: np.ndarray, start: int = 0) -> np.ndarray:
-        """:meth:`ncz.models.language.network.Network.read`, a chunk at a time."""
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+    def read(self, cache: Any, stream: int, tokens: np.ndarray, start: int = 0) -> np.ndarray:
+        """:meth:`ncz.models.language.network.Network.read`."""
         rows = []
         for at in range(0, tokens.size, CHUNK):
             piece = tokens[at : at + CHUNK]
             rows.append(self._network.read(cache, stream, piece, start + at))
             self._notes.step(piece.size)
         return np.concatenate(rows)
-
-    def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """:meth:`ncz.models.language.head.Head.logits`."""
-        self.latest = self._head.logits(x)
-        return self.latest
 
 
 @jit
