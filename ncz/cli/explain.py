@@ -113,7 +113,8 @@ def command(
         if output is not None:
             from ncz.cli.page import page
 
-            _write(page(label(name), excerpt or "all of it", chosen, found), output, force)
+            title = label(name if name == STDIO else Path(name).name)
+            _write(page(title, excerpt or "all of it", chosen, found), output, force)
             record["output"] = output
         if records:
             return exits.OK

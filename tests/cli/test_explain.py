@@ -1,7 +1,12 @@
 """``ncz explain`` with a tiny random model in the default's place."""
 
+import contextlib
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from ncz.models.text.explain import Explanation, TokenCost, Totals
 from tests.golden.make import noise, text
 
 from .conftest import Result
+from .helpers import environment
 
 Run = Callable[..., Result]
 PROSE = text(500)
@@ -106,7 +112,7 @@ def test_no_character_is_cut(explain: Run, size: int) -> None:
 
 
 def test_the_page(explain: Run) -> None:
-    result = explain("prose.txt", "--html", "out.html")
+    result = explain(str(Path("prose.txt").resolve()), "--html", "out.html")
     assert (result.code, result.out) == (0, b"")
     assert said(result)[0].startswith("500 -> ")
     page = Path("out.html").read_text(encoding="utf-8")
@@ -169,6 +175,37 @@ def test_bad_use(explain: Run) -> None:
 
 def test_only_what_is_asked_for(explain: Run) -> None:
     assert explain("prose.txt", "-q", "--bytes", "100").err == ""
+
+
+@pytest.mark.slow  # a process that loads everything anew
+@pytest.mark.parametrize("flag", [None, "--no-color", "--no-progress"])
+def test_on_a_terminal(explain: Run, tmp_path: Path, flag: str | None) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tests.models.default",
+            "explain",
+            "prose.txt",
+            *filter(None, [flag]),
+        ],
+        cwd=tmp_path,
+        stdout=theirs,
+        stderr=theirs,
+        env={**environment(), "TERM": "xterm", "COLORTERM": "truecolor"},
+    )
+    os.close(theirs)
+    pieces = []
+    with contextlib.suppress(OSError):  # the other end is closed
+        while piece := os.read(ours, 1 << 16):
+            pieces.append(piece)
+    os.close(ours)
+    assert process.wait(60) == 0
+    seen = b"".join(pieces).decode()
+    assert ("\x1b[48;2;" in seen) == (flag != "--no-color")
+    assert ("prose.txt: 100%|" in seen) == (flag != "--no-progress")
+    assert "bits per byte in the file" in seen
 
 
 def made(*tokens: TokenCost) -> Explanation:
