@@ -84,5 +84,5 @@ def command(
         return stats
 
     announce_waiting(reporter)
-    direction = Direction(False, names.restored_name, run)
+    direction = Direction(False, names.restored_name, lambda name, source: (source, run))
     ctx.exit(Transfer(direction, destination, reporter, not no_progress).run(inputs))

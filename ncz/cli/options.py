@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from ncz.cli.quantities import size_between
-from ncz.formats.levels import DEFAULT, LEVELS
+from ncz.formats.levels import DEFAULT, DEFAULT_TEXT, LEVELS
+from ncz.models.text.windows import MAX_STREAMS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,8 +23,8 @@ class _LevelOption(click.Option):
         return (
             "-1 .. -9",
             "Level: 1 is fast (zstandard), 2 to 4 are small context-mixing models, 5 and 6 the "
-            "full one, 7 to 9 are reserved for language models and equal 6 until then."
-            f"  [default: -{DEFAULT}]",
+            "full one; 7 to 9 add a language model, 8 with a longer window, 9 in one stream."
+            f"  [default: -{DEFAULT_TEXT} for text, -{DEFAULT} for everything else]",
         )
 
 
@@ -83,6 +84,17 @@ def threads(function: F) -> F:
         metavar="N",
         help="Work on N blocks at a time; 0 means one per core. The output does not depend on "
         "it.  [default: 1]",
+    )(function)
+
+
+def streams(function: F) -> F:
+    """--streams as `streams`, None to leave it to the level."""
+    return click.option(
+        "--streams",
+        type=click.IntRange(1, MAX_STREAMS),
+        metavar="N",
+        help="At levels 7 to 9, cut text into N streams that are restored side by side: more are "
+        "faster to restore, fewer make smaller files.  [default: 1 to 16, by size; 1 for -9]",
     )(function)
 
 

@@ -116,3 +116,18 @@ def timing(raw: int, seconds: float) -> str:
     unit, name = next((u for u in units if pace >= u[0]), units[-1])
     digits = 1 if pace / unit < 10 else 0
     return f"{seconds:.1f} s, {pace / unit:.{digits}f} {name}"
+
+
+def duration(seconds: float) -> str:
+    """A time to come, as roughly as it is known.
+
+    Example:
+        >>> duration(0.2), duration(95), duration(9000)
+        ('about 1 second', 'about 2 minutes', 'about 2.5 hours')
+    """
+    if seconds < 90:
+        number = max(1, round(seconds))
+        return f"about {number} second{'s' * (number > 1)}"
+    if seconds < 5400:
+        return f"about {seconds / 60:.0f} minutes"
+    return f"about {seconds / 3600:.1f} hours"

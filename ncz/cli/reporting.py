@@ -44,9 +44,12 @@ class Reporter:
     @property
     def animated(self) -> bool:
         """Whether a progress bar may move on stderr."""
-        return (
-            not self.quiet and stderr_is_terminal() and not (self.records and self.data_on_stdout)
-        )
+        return self.talks and stderr_is_terminal()
+
+    @property
+    def talks(self) -> bool:
+        """Whether stderr takes lines for people that are no errors."""
+        return not self.quiet and not (self.records and self.data_on_stdout)
 
     def error(self, name: str | None, sentence: str) -> None:
         """Say what is wrong with the file `name`, unless its record on stderr says it."""
@@ -55,7 +58,7 @@ class Reporter:
 
     def note(self, name: str, sentence: str) -> None:
         """Say something that is no error."""
-        if not self.quiet and not (self.records and self.data_on_stdout):
+        if self.talks:
             say(f"ncz: {label(name)}: {sentence}")
 
     def result(self, name: str, sentence: str) -> None:
@@ -93,8 +96,7 @@ def announce_waiting(reporter: Reporter) -> None:
     """Show the library's notices, such as that it compiles, unless silence is asked for."""
     from ncz.codec.notice import set_notice
 
-    quiet = reporter.quiet or (reporter.records and reporter.data_on_stdout)
-    set_notice(None if quiet else lambda sentence: say(f"ncz: {sentence}"))
+    set_notice(None if not reporter.talks else lambda sentence: say(f"ncz: {sentence}"))
 
 
 def stats_record(stats: StreamStats, seconds: float) -> dict[str, Any]:

@@ -82,6 +82,50 @@ class Tally:
         return cast(BinaryIO, self)
 
 
+class Ahead:
+    """A reader whose beginning can be looked at before it is read, of a pipe as well."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._kept = b""
+
+    def head(self, size: int) -> bytes:
+        """The next `size` bytes, fewer only where the data ends; they are still to be read."""
+        while len(self._kept) < size:
+            data = self._file.read(size - len(self._kept))
+            if not data:
+                break
+            self._kept += data
+        return self._kept[:size]
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes, as the file gives them."""
+        if not self._kept:
+            return self._file.read(size)
+        if size < 0:
+            data, self._kept = self._kept + self._file.read(), b""
+        else:
+            data, self._kept = self._kept[:size], self._kept[size:]
+        return data
+
+    def tell(self) -> int:
+        """Where reading goes on in the file."""
+        return self._file.tell() - len(self._kept)
+
+    def fileno(self) -> int:
+        """The file's descriptor."""
+        return self._file.fileno()
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return str(getattr(self._file, "name", "the input"))
+
+    def as_file(self) -> BinaryIO:
+        """Itself, as the type that the library asks for; it only calls these."""
+        return cast(BinaryIO, self)
+
+
 @contextmanager
 def open_source(name: str, *, must_be_regular: bool = False) -> Iterator[Source]:
     """The input `name`; standard input for ``-``.

@@ -47,13 +47,15 @@ class Direction:
     Attributes:
         compressing: which of the two it is.
         derive: the output's name from the input's; raises Skip or Failure.
-        run: the library's stream function with its options.
+        prepare: gets ready for an input that will be read, before its output is begun: returns
+            it, to be read in the place of what was given, and the library's stream function
+            with its options.
         restore: for `compressing`, decodes what was written; otherwise None.
     """
 
     compressing: bool
     derive: Callable[[Path], Path]
-    run: Stream
+    prepare: Callable[[str, Source], tuple[Source, Stream]]
     restore: Stream | None = None
 
 
@@ -123,7 +125,8 @@ class Transfer:
             path = None if to_stdout else self._path(source)
             record["output"] = STDIO if path is None else str(path)
             self._look(source, path)
-            stats = self._copy(name, source, path)
+            reading, run = self.direction.prepare(name, source)
+            stats = self._copy(name, reading, path, run)
             if path is not None:
                 self.made[_key(path)] = source
             if self.destination.remove and not stats.damage:
@@ -173,7 +176,7 @@ class Transfer:
             if source.path is not None and source.path.is_symlink() and not self.destination.force:
                 raise Failure("is a symbolic link, and --rm would remove only the link: use --keep")
 
-    def _copy(self, name: str, source: Source, path: Path | None) -> StreamStats:
+    def _copy(self, name: str, source: Source, path: Path | None, run: Stream) -> StreamStats:
         compressing, remove = self.direction.compressing, self.destination.remove
         tally = Tally(source.file) if remove and compressing else None
 
@@ -210,7 +213,7 @@ class Transfer:
                 )
             with self._bar(label(name), source.size) as progress:
                 reading = source.file if tally is None else tally.as_file()
-                stats = self.direction.run(reading, sink.as_file(), progress)
+                stats = run(reading, sink.as_file(), progress)
             source.check_unchanged(stats.raw_size if compressing else None)
             return stats
 

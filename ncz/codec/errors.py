@@ -56,19 +56,21 @@ class CorruptBlock(FormatError):
 
 
 class ModelMissing(NczError):
-    """The file needs a model that this machine does not have.
+    """The file, or what is to be made, needs a model that this machine does not have.
 
     Attributes:
-        digest: SHA-256 of the model, in hex.
+        digest: SHA-256 of the model, in hex; empty if any model of that name would do.
         name: the name the file gives it.
         advice: what is wrong with the one that is here, if any, and how to get it.
     """
 
-    def __init__(self, digest: str, name: str, advice: str = "") -> None:
+    def __init__(self, digest: str, name: str, advice: str = "", who: str = "this file") -> None:
         self.digest = digest
         self.name = name
         self.advice = advice
-        needed = f"this file needs the model {name!r} with SHA-256 {digest}"
+        needed = f"{who} needs the model {name!r}"
+        if digest:
+            needed += f" with SHA-256 {digest}"
         super().__init__(f"{needed}; {advice}" if advice else needed)
 
 

@@ -103,7 +103,7 @@ class Encoder:
             yield from self._emit()
         self._pipeline.close()
         if self._member is None:
-            self._member = _Member(self._plan, 1)
+            self._member = _Member(self._plan.lean(None), 1)
             yield self._member.head
         yield self._member.tail()
 
@@ -130,7 +130,10 @@ class Encoder:
             self._member = None
         if self._member is None:
             # No block is larger than the first, so a small file asks for little memory.
-            self._member = _Member(self._plan, len(block.raw))
+            size, plan = len(block.raw), self._plan
+            if size < plan.block_size:  # and is the only one
+                plan = plan.lean(block.coder)
+            self._member = _Member(plan, size)
             yield self._member.head
         yield self._member.block(block)
         self.blocks += 1

@@ -5,7 +5,7 @@ A level is the encoder's affair alone. Everything the decoder needs is in the fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ncz.codec.coder import Coder, ModelRef
 from ncz.codec.errors import ModelMissing
@@ -25,6 +25,9 @@ WINDOWS = {7: (2048, 1024, 256), 8: (4096, 2048, 256), 9: (8192, 4096, 0)}
 """Window, hop and prefix in tokens."""
 # The number of streams where it is not left to the block.
 _STREAMS = {7: None, 8: None, 9: 1}
+_TWO_MODELS = 9  # the level that asks SECOND, too, where this machine has it
+SECOND = "gemma3-270m"
+"""The model that level 9 mixes with the default one, if it was pulled and its terms accepted."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Plan:
     Attributes:
         coders: what a block may be coded by, as listed in the header; the first one stores.
         block_size: raw bytes of every block but the last, 1 to 2^30.
-        models: what the coders need, as listed in the header.
+        models: what the coders need, as listed in the header; these coders come last.
     """
 
     coders: tuple[Coder, ...]
@@ -45,6 +48,17 @@ class Plan:
     def memory(self) -> int:
         """Bytes of working memory for one block."""
         return max(coder.memory(self.block_size) for coder in self.coders)
+
+    def lean(self, used: int | None) -> Plan:
+        """The same without models, for a member that needs none.
+
+        Args:
+            used: index of the coder of the member's only block, None if it has no block.
+        """
+        plain = tuple(coder for coder in self.coders if coder.spec.id != coders.TEXT)
+        if used is not None and self.coders[used] not in plain:
+            return self
+        return replace(self, coders=plain, models=())
 
 
 def plan(level: int, block_size: int | None = None, streams: int | None = None) -> Plan:
@@ -62,9 +76,9 @@ def plan(level: int, block_size: int | None = None, streams: int | None = None) 
     mixing = coders.contextmix(min(level, _MIXING))
     if level not in MODEL_LEVELS:
         return Plan((coders.store(), mixing), size)
-    model = _model()
-    text = coders.text(model, WINDOWS[level], streams or _STREAMS[level])
-    return Plan((coders.store(), mixing, text), size, (model,))
+    models = (_model(), *(_second() if level == _TWO_MODELS else ()))
+    text = coders.text(models, WINDOWS[level], streams or _STREAMS[level])
+    return Plan((coders.store(), mixing, text), size, models)
 
 
 def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
@@ -97,6 +111,14 @@ def _model() -> ModelRef:
         raise ModelMissing(
             digest,
             wanted.name,
-            f"get it with: ncz models pull {wanted.name}, or use -6, which needs none",
+            f"get it with: ncz models pull {wanted.name}; -6 needs none",
+            who="this level",
         )
     return ModelRef(bytes.fromhex(found.digest), found.name)
+
+
+def _second() -> tuple[ModelRef, ...]:
+    from ncz.models import weights
+
+    found = weights.have(SECOND)
+    return () if found is None else (ModelRef(bytes.fromhex(found.digest), found.name),)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from ncz.formats import levels
 from ncz.models import weights
 from ncz.models.weights import Installed, manifest, pulling, store
 
@@ -56,11 +57,21 @@ def install() -> Installed:
 
 @contextlib.contextmanager
 def replaced() -> Iterator[None]:
-    """While this holds, the default model is the tiny one, by its digest."""
+    """While this holds, the default model is the tiny one, by its digest.
+
+    It knows nothing and would never be chosen for its size, so every block that it can code is.
+    """
     known = (replace(manifest.BUILTIN[0], exact_sha256=model().digest), *manifest.BUILTIN[1:])
+    by_size = levels.encode
+
+    def encode(plan: levels.Plan, raw: bytes) -> tuple[int, bytes]:
+        coded = plan.coders[-1].encode(raw) if plan.models else None
+        return by_size(plan, raw) if coded is None else (len(plan.coders) - 1, coded)
+
     with contextlib.ExitStack() as stack:
         for module in (manifest, pulling, store, weights):
             stack.enter_context(mock.patch.object(module, "BUILTIN", known))
+        stack.enter_context(mock.patch.object(levels, "encode", encode))
         yield
 
 
