@@ -59,9 +59,13 @@ def contextmix(level: int) -> Coder:
     return contextmix.coder(level)
 
 
-def text(model: ModelRef, windows: tuple[int, int, int], streams: int | None) -> Coder:
-    """A language model mixed with contexts; windows are window, hop and prefix in tokens."""
+def text(models: tuple[ModelRef, ...], windows: tuple[int, int, int], streams: int | None) -> Coder:
+    """One or two language models, all that the header lists, mixed with contexts.
+
+    Windows are window, hop and prefix in tokens.
+    """
     from ncz.models.text.coder import TextCoder
     from ncz.models.text.windows import Windows
 
-    return TextCoder(model, Windows(*windows), streams=streams)
+    second = models[1] if len(models) > 1 else None
+    return TextCoder(models[0], Windows(*windows), second=second, streams=streams)

@@ -26,10 +26,12 @@ from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
 from ncz.models import contextmix
 from ncz.models.contextmix.coder import ContextMix
+from ncz.models.language.exact import Exact
 from ncz.models.language.network import Cache
 from ncz.models.text import kernel, layout, segments, state
 from ncz.models.text.layout import BYTES, MODEL, Layout
 from ncz.models.text.loading import Ready, ready
+from ncz.models.text.second import Second
 from ncz.models.text.windows import MAX_STREAMS, Windows, default_streams
 
 CODER_ID = 3
@@ -39,12 +41,13 @@ _STORED, _MIXED = range(2)  # first byte of what is not text
 
 
 class TextCoder:
-    """A coder of one model and one way to cut windows. Holds no state between blocks.
+    """A coder of one or two models and one way to cut windows. Holds no state between blocks.
 
     Args:
         model: which language model.
         windows: what it sees.
-        index: the model's place in the header's table.
+        second: a second model, which has opinions at the first one's decisions.
+        index: the place of the models, in this order, in the header's table.
         streams: of every block, or None for as many as :func:`default_streams` says.
         load: how to get the model ready.
     """
@@ -54,6 +57,7 @@ class TextCoder:
         model: ModelRef,
         windows: Windows,
         *,
+        second: ModelRef | None = None,
         index: int = 0,
         streams: int | None = None,
         load: Callable[[ModelRef], Ready] = ready,
@@ -61,6 +65,7 @@ class TextCoder:
         if streams is not None and not 1 <= streams <= MAX_STREAMS:
             raise ValueError(f"streams are 1 to {MAX_STREAMS}, not {streams}")
         self.model = model
+        self.second = second
         self.windows = windows
         self._index = index
         self.streams = streams
@@ -68,14 +73,26 @@ class TextCoder:
 
     @property
     def name(self) -> str:
-        """``text``, the window and the model's name."""
-        return f"text-{self.windows.window} with {self.model.name}"
+        """``text``, the window and the models' names."""
+        beside = f" and {self.second.name}" if self.second else ""
+        return f"text-{self.windows.window} with {self.model.name}{beside}"
 
     @property
     def spec(self) -> CoderSpec:
-        """Revision, the model's place in the header's table, and the windows."""
-        params = bytes([REVISION]) + varint.encode(self._index) + self.windows.pack()
-        return CoderSpec(CODER_ID, params)
+        """Revision, number of models, their place in the header's table, and the windows."""
+        models = bytes([REVISION, self._models]) + varint.encode(self._index)
+        return CoderSpec(CODER_ID, models + self.windows.pack())
+
+    @property
+    def _models(self) -> int:
+        return 2 if self.second else 1
+
+    def _second(self, first: Ready) -> Second | None:
+        """The second model made ready beside the first."""
+        if self.second is None:
+            return None
+        other = self._load(self.second)
+        return Second(other.predictor.head, other.tokenizer, first.predictor.vocabulary)
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes of a non-empty block, or None where the model would not pay.
@@ -94,15 +111,17 @@ class TextCoder:
         plan = _plan(raw, runs, model, self.streams, self.windows.prefix)
         text = plan.text
         starts = np.array([0, *plan.layout.ends[:-1]], np.int64)
-        mixer = state.fresh(text.size, starts, np.array(plan.layout.ends, np.int64))
+        ends = np.array(plan.layout.ends, np.int64)
+        mixer = state.fresh(text.size, starts, ends, self._models)
+        second = self._second(model)
         code = np.empty(len(raw) + 64, np.uint8)
         vocabulary = model.predictor.vocabulary
         prefix = self.windows.prefix if len(starts) > 1 else 0
         waiting = plan.contexts_alone(prefix)
         with metered(_position(mixer), text.size, len(raw)):
-            for coded in model.predictor.encode(plan.streams(), self.windows):
+            for coded in model.predictor.encode(plan.streams(), self.windows, second):
                 at = trace_at = 0
-                ends = np.cumsum(coded.counts)
+                trace_ends = np.cumsum(coded.counts)
                 while at < coded.rounds.size:
                     # Up to the round before which contexts alone have a turn.
                     stop = coded.rounds.size
@@ -112,7 +131,7 @@ class TextCoder:
                             _, stream, length = waiting.pop(0)
                             kernel.encode_bytes(mixer, text, code, stream, length)
                             continue
-                    trace_end = int(ends[stop - 1])
+                    trace_end = int(trace_ends[stop - 1])
                     kernel.encode_tokens(
                         mixer,
                         vocabulary,
@@ -121,6 +140,7 @@ class TextCoder:
                         coded.streams[at:stop],
                         coded.entries[at:stop],
                         coded.trace[trace_at:trace_end],
+                        second_trace=coded.second[trace_at:trace_end] if second else None,
                     )
                     at, trace_at = stop, trace_end
             for _, stream, length in waiting:
@@ -172,13 +192,14 @@ class TextCoder:
         text = np.zeros(found.text_size, np.uint8)
         ends = np.array(found.ends, np.int64)
         starts = np.array([0, *found.ends[:-1]], np.int64)
-        mixer = state.fresh(text.size, starts, ends)
+        mixer = state.fresh(text.size, starts, ends, self._models)
+        second = self._second(model)
         code = np.frombuffer(bytearray(coded), np.uint8)
         kernel.start_decoder(mixer, code)
         predictor = model.predictor
         alone = dict(found.text_runs())
         longest = int((ends - starts).max())  # no token is shorter than a byte
-        decoding = predictor.decoder(self.windows, starts.size, longest)
+        decoding = predictor.decoder(self.windows, starts.size, longest, second)
         entries = np.empty(starts.size, np.int32)
         active = np.flatnonzero(starts < ends)
         with metered(_position(mixer), text.size, coded_size):
@@ -195,7 +216,15 @@ class TextCoder:
                         raise FormatError("the first stream ends within the prefix of all")
                     break
                 kernel.decode_tokens(
-                    mixer, predictor.vocabulary, text, code, turn, decoding.sums(turn), entries
+                    mixer,
+                    predictor.vocabulary,
+                    text,
+                    code,
+                    turn,
+                    decoding.sums(turn),
+                    entries,
+                    second.vocabulary if second else None,
+                    decoding.opinions(turn) if second else None,
                 )
                 decoding.take(turn, entries[: turn.size])
                 active = active[mixer.at[active] < ends[active]]
@@ -214,19 +243,25 @@ class TextCoder:
     def memory(self, raw_size: int) -> int:
         """Bytes of working memory for a block of `raw_size`, the model's included."""
         streams = self.streams or default_streams(raw_size)
-        model = self._ready().predictor.network.model
         places = min(self.windows.window, raw_size + self.windows.prefix + 1)
-        weights = sum(
-            linear.weight.nbytes
-            for layer in model.layers
-            for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)
-        )
-        fixed = 3 * model.embedding.weight.nbytes + weights + _ENGINE
-        mixing = ContextMix(_BYTES_LEVEL).memory(raw_size)
-        return fixed + Cache.memory(model, streams, places) + mixing + 4 * raw_size
+        models = _memory(self._ready().predictor.network.model, streams, places)
+        if self.second:
+            second = self._load(self.second).predictor.network.model
+            models += _memory(second, streams, min(2 * self.windows.window, second.shape.context))
+        return models + ContextMix(_BYTES_LEVEL).memory(raw_size) + 4 * raw_size + _ENGINE
 
 
 _ENGINE = 200 << 20  # bytes: buffers of a chunk, logits of some rows, and what torch takes
+
+
+def _memory(model: Exact, streams: int, places: int) -> int:
+    weights = sum(
+        linear.weight.nbytes
+        for layer in model.layers
+        for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)
+    )
+    # The embedding, and its rows in the order of the vocabulary, for the output.
+    return weights + 2 * model.embedding.weight.nbytes + Cache.memory(model, streams, places)
 
 
 def from_params(
@@ -244,16 +279,18 @@ def from_params(
             f"revision {REVISION} only; install a newer ncz"
         )
     try:
-        index, at = varint.decode(params, 1)
+        count = params[1] if len(params) > 1 else 0
+        index, at = varint.decode(params, 2)
         window, at = varint.decode(params, at)
         hop, at = varint.decode(params, at)
         prefix, at = varint.decode(params, at)
-        if at != len(params) or index >= len(models):
+        if at != len(params) or not 1 <= count <= 2 or index + count > len(models):
             raise ValueError("too long, or naming a model that the header lacks")
         windows = Windows(window, hop, prefix)
     except (varint.Incomplete, ValueError) as error:
         raise FormatError(f"the text coder's parameters are damaged: {error}") from None
-    return TextCoder(models[index], windows, index=index, load=load)
+    second = models[index + 1] if count == 2 else None
+    return TextCoder(models[index], windows, second=second, index=index, load=load)
 
 
 @dataclass(frozen=True)
