@@ -11,6 +11,7 @@ import platform
 import subprocess
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,16 @@ import click
 
 from ncz.cli import exits
 from ncz.cli.reporting import Reporter, announce_waiting
+from ncz.codec.errors import NczError
 
-_REQUIRED = ("numpy", "numba", "zstandard", "xxhash", "safetensors", "click", "tqdm")
-_OPTIONAL = ("brotli", "pyppmd", "matplotlib", "torch")
+_REQUIRED = (
+    "numpy", "numba", "torch", "zstandard", "xxhash", "safetensors", "gguf", "filelock", "click",
+    "tqdm",
+)  # fmt: skip
+_OPTIONAL = ("brotli", "pyppmd", "matplotlib")
 _PART = 6000  # bytes of each kind of data in the sample, and of a block
-LEVELS = range(1, 7)  # those above equal the last
+_WORDS = 600  # bytes of text for the language model, which restores some 40 tokens a second
+LEVELS = range(1, 7)  # those above add the language model, which has a check of its own
 _DIGESTS = {
     2: "0cb3cefcdb1ba366c8a6b0455a9f752bec999657df2106fc43dd5f09601456aa",
     3: "0914f758ed45dfaae82bf400e301aa7776d78bea9d67e023565b628ef6bb0054",
@@ -32,6 +38,9 @@ _DIGESTS = {
 }
 """SHA-256 of the sample's .ncz file by level, the same on every machine. Level 1 has none: its
 bytes are the business of the zstd library that is installed."""
+_MODEL_DIGESTS: dict[str, str] = {}
+"""SHA-256 of what the text coder of level 7 makes of some words, by that of the model's exact
+file. A failed check names the one it has found."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +62,37 @@ class Check:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Show versions and devices, and run a self-test.
+    """Show versions, devices and models, and run a self-test.
 
-    The self-test compresses and restores small data at every level, and damages a file to see
-    that it is noticed. The exit code is 1 if anything is not as it must be. Attach the output
-    to a report of a problem.
+    The self-test compresses and restores small data at every level, at 7 to 9 if the default
+    language model is here, and damages a file to see that it is noticed. The exit code is 1 if
+    anything is not as it must be. Attach the output to a report of a problem.
     """
     announce_waiting(Reporter())
-    versions, devices = _versions(), _devices()
+    versions, devices, models = _versions(), _devices(), _models()
     if not as_json:
-        for title, facts in (("Versions", versions), ("Devices", devices)):
+        parts = {"Versions": versions, "Devices": devices, "Models": models}
+        for title, facts in parts.items():
             click.echo(f"{title}:")
             for name, value in facts.items():
                 click.echo(f"  {name:<12} {value or 'not installed'}")
         click.echo("Self-test:")
     checks = []
-    for level in LEVELS:
-        checks.append(check_level(level))
+    for check in (*(partial(check_level, level) for level in LEVELS), check_model, check_damage):
+        checks.append(check())
         if not as_json:
             _show(checks[-1])
-    checks.append(check_damage())
     healthy = all(check.ok for check in checks)
     if as_json:
         report = {
             "ok": healthy,
             "versions": versions,
             "devices": devices,
+            "models": models,
             "checks": [asdict(check) for check in checks],
         }
         click.echo(json.dumps(report))
     else:
-        _show(checks[-1])
         click.echo("All is well." if healthy else "Something is wrong: see the lines above.")
     ctx.exit(exits.OK if healthy else exits.FAILED)
 
@@ -104,6 +113,36 @@ def check_level(level: int) -> Check:
         digest = hashlib.sha256(coded).hexdigest()
         if digest != _DIGESTS.get(level, digest):
             return Check(name, False, "other bytes than on other machines: do not trust its files")
+    except Exception as error:
+        return Check(name, False, exits.explain(error)[1])
+    seconds = time.monotonic() - started
+    return Check(name, True, f"{len(raw):,} -> {len(coded):,} bytes and back, {seconds:.1f} s")
+
+
+def check_model() -> Check:
+    """Round trip through the language model; other machines give the same bytes.
+
+    Coding reads the words at once and restoring goes token by token, so that both agree is a
+    test of the arithmetic in itself.
+    """
+    name = "model"
+    started = time.monotonic()
+    try:
+        from ncz.formats import levels
+        from ncz.models import weights
+
+        default = weights.have(weights.default().name)
+        if default is None:
+            return Check(name, True, "not here; levels 7 to 9 fetch it: ncz models pull")
+        raw = sample()[:_WORDS]
+        coder = levels.plan(levels.DEFAULT_TEXT).coders[-1]
+        coded = coder.encode(raw)
+        if coded is None or coder.decode(coded, len(raw)) != raw:
+            return Check(name, False, "what comes back is not what went in")
+        digest = hashlib.sha256(coded).hexdigest()
+        if digest != _MODEL_DIGESTS.get(default.digest, digest):
+            other = f"other bytes than on other machines ({digest}): do not trust its files"
+            return Check(name, False, other)
     except Exception as error:
         return Check(name, False, exits.explain(error)[1])
     seconds = time.monotonic() - started
@@ -183,7 +222,28 @@ def _devices() -> dict[str, Any]:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         facts["memory"] = f"{memory / 2**30:.1f} GiB"
     facts["gpu"] = ", ".join(_gpus()) or "none"
+    facts["products"] = _way()
     return facts
+
+
+def _way() -> str:
+    """How language models multiply here."""
+    try:
+        from ncz.models.language import products
+
+        return f"{products.best().name} on the CPU"
+    except (ImportError, OSError, NczError) as error:
+        return f"none that works: {error}"
+
+
+def _models() -> dict[str, str]:
+    from ncz.models import weights
+
+    facts = {
+        model.name: f"{model.size / 1e6:.0f} MB, SHA-256 {model.digest}"
+        for model in weights.installed()
+    }
+    return {weights.default().name: "", **facts}
 
 
 def _processor() -> str:

@@ -1,11 +1,15 @@
 import io
 import json
+import re
 
 import pytest
 
 import ncz as library
 from ncz.cli import doctor
-from ncz.cli.doctor import Check, check_damage, check_level, sample
+from ncz.cli.doctor import Check, check_damage, check_level, check_model, sample
+from ncz.models import weights
+
+from ..models import default
 
 
 def test_the_sample_is_the_same_everywhere():
@@ -58,17 +62,49 @@ def test_damage_that_goes_unnoticed(monkeypatch):
     assert not check_damage().ok
 
 
-def test_the_report(ncz, monkeypatch):
+def test_the_model_where_it_is_here(tiny_default_model, monkeypatch):
+    found = check_model()
+    assert found.ok, found.detail
+    assert found.detail.startswith("600 -> ")
+    monkeypatch.setitem(doctor._MODEL_DIGESTS, default.model().digest, "0" * 64)
+    found = check_model()
+    assert not found.ok
+    (digest,) = re.findall(r"other machines \(([0-9a-f]{64})\)", found.detail)
+    monkeypatch.setitem(doctor._MODEL_DIGESTS, default.model().digest, digest)
+    assert check_model().ok
+
+
+def test_a_model_that_restores_other_bytes(tiny_default_model, monkeypatch):
+    from ncz.models.text.coder import TextCoder
+
+    monkeypatch.setattr(TextCoder, "decode", lambda self, coded, size: bytes(size))
+    assert check_model() == Check("model", False, "what comes back is not what went in")
+
+
+def test_the_report(ncz, monkeypatch, tmp_path):
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path))
     monkeypatch.setattr(doctor, "LEVELS", (1,))
     result = ncz("doctor")
     text = result.out.decode()
     assert result.code == 0
-    for part in ("ncz ", "python ", "numba ", "cores ", "level 1", "All is well."):
-        assert part in text
+    for part in ("ncz ", "python ", "torch ", "gguf ", "filelock ", "cores ", "products "):
+        assert f"  {part}" in text
+    assert f"  {weights.default().name} not installed\n" in text
+    assert "  level 1      ok" in text
+    assert "  model        ok     not here" in text
+    assert text.endswith("All is well.\n")
     record = json.loads(ncz("doctor", "--json").out)
     assert record["ok"]
     assert record["versions"]["ncz"] == library.__version__
-    assert [check["name"] for check in record["checks"]] == ["level 1", "damage"]
+    assert [check["name"] for check in record["checks"]] == ["level 1", "model", "damage"]
+
+
+def test_the_report_on_a_model(ncz, tiny_default_model, monkeypatch):
+    monkeypatch.setattr(doctor, "LEVELS", ())
+    result = ncz("doctor", "--json")
+    assert result.code == 0
+    (told,) = json.loads(result.out)["models"].values()
+    assert told.endswith(f"SHA-256 {default.model().digest}")
 
 
 def test_a_sick_installation_exits_1(ncz, monkeypatch):
