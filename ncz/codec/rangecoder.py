@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 
 LOW, RANGE, CODE, POS, CACHE, PENDING = range(6)
 """Indices into the state: interval base, width, decoder's value, next byte, delayed byte,
@@ -23,7 +23,7 @@ _TOP = 1 << 24
 _MASK32 = (1 << 32) - 1
 
 
-@jit
+@lean
 def start_encoder(state: np.ndarray) -> None:
     """Prepare `state`, int64[6], for encoding."""
     state[LOW] = 0
@@ -34,7 +34,7 @@ def start_encoder(state: np.ndarray) -> None:
     state[PENDING] = 0
 
 
-@jit
+@lean
 def _shift_low(state: np.ndarray, out: np.ndarray) -> None:
     low = state[LOW]
     # The first byte is kept even if it is 0xFF: no byte before it could take a carry.
@@ -56,7 +56,7 @@ def _shift_low(state: np.ndarray, out: np.ndarray) -> None:
     state[LOW] = (low & 0x00FFFFFF) << 8
 
 
-@jit
+@lean
 def encode_bit(state: np.ndarray, out: np.ndarray, bit: int, p1: int) -> None:
     """Encode `bit`, whose probability of being 1 is p1 / 2²⁴, 0 < p1 < 2²⁴.
 
@@ -76,7 +76,7 @@ def encode_bit(state: np.ndarray, out: np.ndarray, bit: int, p1: int) -> None:
     state[RANGE] = width
 
 
-@jit
+@lean
 def finish_encoder(state: np.ndarray, out: np.ndarray) -> int:
     """Write the last bytes; return the number of bytes of the code (may exceed `out.size`)."""
     # The interval holds exactly one multiple of 2^24 at or above its base: all that follows
@@ -91,7 +91,7 @@ def finish_encoder(state: np.ndarray, out: np.ndarray) -> int:
     return size
 
 
-@jit
+@lean
 def start_decoder(state: np.ndarray, code: np.ndarray) -> None:
     """Prepare `state`, int64[6], for decoding the uint8 array `code`."""
     state[LOW] = 0
@@ -105,7 +105,7 @@ def start_decoder(state: np.ndarray, code: np.ndarray) -> None:
     state[POS] = 4
 
 
-@jit
+@lean
 def decode_bit(state: np.ndarray, code: np.ndarray, p1: int) -> int:
     """Decode one bit whose probability of being 1 is p1 / 2²⁴, 0 < p1 < 2²⁴."""
     width = state[RANGE]

@@ -10,10 +10,11 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from ncz.codec import jit as module
-from ncz.codec.jit import compiling
+from ncz.codec.jit import compiling, jit, lean
 from ncz.codec.notice import set_notice
 from ncz.models.contextmix import hashing, kernel
 
@@ -194,3 +195,18 @@ def test_a_short_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     timers[0].join(60)
     assert not timers[0].is_alive()
     assert said == []
+
+
+def test_lean_code_does_the_same_and_counts_no_references() -> None:
+    @jit
+    def counted(pair: tuple[np.ndarray, np.ndarray]) -> int:
+        return np.int64(pair[0][1] + pair[1][2])
+
+    @lean
+    def uncounted(pair: tuple[np.ndarray, np.ndarray]) -> int:
+        return np.int64(pair[0][1] + pair[1][2])
+
+    pair = (np.arange(3), np.arange(4))
+    before = [sys.getrefcount(part) for part in pair]
+    assert uncounted(pair) == counted(pair) == 3
+    assert [sys.getrefcount(part) for part in pair] == before

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 
 LINE = 16  # bytes in a line
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
@@ -17,7 +17,7 @@ _OFFSET = np.uint64(0x51ED27)
 _FOLD = np.uint64(31)
 
 
-@jit
+@lean
 def mix(h: int, value: int) -> int:
     """Fold `value` into the 64-bit hash `h`.
 
@@ -27,13 +27,13 @@ def mix(h: int, value: int) -> int:
     return np.int64(u ^ (u >> _FOLD))
 
 
-@jit
+@lean
 def add(h: int, value: int) -> int:
     """The sum of two 64-bit hashes modulo 2^64, unsigned inside for the same reason."""
     return np.int64(np.uint64(h) + np.uint64(value))
 
 
-@jit
+@lean
 def find_line(table: np.ndarray, line: int, check: int) -> int:
     """Offset in `table` of the line for `check` in the bucket of `line`, made if need be."""
     at = line << 4

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncz.codec import rangecoder as rc
-from ncz.codec.jit import jit
+from ncz.codec.jit import jit, lean
 from ncz.codec.tables import LIMIT, RECIPROCAL, SQUASH24, STRETCH12
 from ncz.models.contextmix import binary, machine, textual
 from ncz.models.contextmix.hashing import find_line, mix
@@ -64,13 +64,13 @@ class Model(NamedTuple):
 RATE, RATE_START, RATE_FINAL, MAP_LIMIT = range(4)
 
 
-@jit
+@lean
 def squash(x: int) -> int:
     """2²⁴ · squash(x / 256), x clamped to the table."""
     return np.int64(SQUASH24[min(max(x, -LIMIT), LIMIT) + LIMIT + 1])
 
 
-@jit
+@lean
 def see(data: np.ndarray, pos: int, v: np.ndarray, after1: np.ndarray, after2: np.ndarray) -> None:
     """Take the byte before `pos` into the history that all kinds share.
 
@@ -89,7 +89,7 @@ def see(data: np.ndarray, pos: int, v: np.ndarray, after1: np.ndarray, after2: n
     v[LAST4] = (v[LAST4] << 8 | c) & 0xFFFFFFFF
 
 
-@jit
+@lean
 def _follow_match(
     data: np.ndarray, pos: int, ptr: int, length: int, table: np.ndarray, slot: int, least: int
 ) -> tuple[int, int]:
@@ -110,8 +110,9 @@ def _follow_match(
     return ptr, length
 
 
-@jit
+@lean
 def bucket_of(length: int) -> int:
+    """The class of a match's length, 0 to MATCH_BUCKETS - 1."""
     if length < 16:
         return length
     if length < 32:
@@ -121,7 +122,7 @@ def bucket_of(length: int) -> int:
     return 24 + min((length - 96) >> 6, 7)
 
 
-@jit
+@lean
 def learn(entry: int, target22: int, limit: int) -> int:
     """An adaptive probability, 22 bits, with its count in the low ten, moved to `target22`."""
     count = entry & 1023

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.models.contextmix.hashing import add, mix
 
 COUNT = 28
@@ -27,7 +27,7 @@ FIRST = 13  # hash of the line's first word
 MASKED = 14  # the last eight bytes with every digit made 0
 
 
-@jit
+@lean
 def _shape(c: int) -> int:
     if 97 <= c <= 122:
         return 1
@@ -46,7 +46,7 @@ def _shape(c: int) -> int:
     return 7
 
 
-@jit
+@lean
 def _see(data: np.ndarray, pos: int, v: np.ndarray, words: np.ndarray) -> None:
     """Take the byte before `pos` into the history."""
     c = np.int64(data[pos - 1])
@@ -80,7 +80,7 @@ def _see(data: np.ndarray, pos: int, v: np.ndarray, words: np.ndarray) -> None:
     v[MASKED] = v[MASKED] << 8 | (48 if shape == 3 else c)
 
 
-@jit
+@lean
 def contexts(
     data: np.ndarray,
     pos: int,

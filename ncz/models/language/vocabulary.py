@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncz.codec.errors import ModelError
-from ncz.codec.jit import jit
+from ncz.codec.jit import jit, lean
 
 STEPS = 9  # of one byte: stop before it or not, then its bits, the highest first
 # Kinds of tokens. Ordinary ones stand for their bytes. So do those of kind WHOLE, which the
@@ -122,13 +122,13 @@ def entries(vocabulary: Vocabulary) -> list[bytes]:
     return [whole[a:b] for a, b in itertools.pairwise([*vocabulary.start.tolist(), len(whole)])]
 
 
-@jit
+@lean
 def side(node: int, entry: int) -> int:
     """Which way from `node` towards `entry`: 0 or 1. At a stop step, 0 is to stop."""
     return np.int64(entry >= node)
 
 
-@jit
+@lean
 def weights(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> tuple[int, int]:
     """The weight of both sides of `node`, from ``cumulative``, int64[n + 1], 0 at its start."""
     middle = cumulative[node]
@@ -138,7 +138,7 @@ def weights(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> tuple[
     )
 
 
-@jit
+@lean
 def find(vocabulary: Vocabulary, data: np.ndarray, at: int, length: int) -> int:
     """The entry that is ``data[at:at + length]``, uint8, or -1 if there is none."""
     node = np.int64(vocabulary.root[0])
@@ -161,13 +161,13 @@ def find(vocabulary: Vocabulary, data: np.ndarray, at: int, length: int) -> int:
     return entry
 
 
-@jit
+@lean
 def some_entry(vocabulary: Vocabulary, node: int) -> int:
     """An entry under `node`, or the one that ``~node`` is: all agree up to the node's step."""
     return np.int64(vocabulary.low[node] if node >= 0 else ~node)
 
 
-@jit
+@lean
 def agreed(vocabulary: Vocabulary, node: int, step: int) -> int:
     """The side that all entries under `node` take at `step`, which comes before the node's own.
 
@@ -235,7 +235,7 @@ def _cut(v: Vocabulary) -> None:
         v.high[stack[k]] = count
 
 
-@jit
+@lean
 def _parting(v: Vocabulary, m: int) -> int:
     """The first step at which the entries m - 1 and m differ."""
     a = v.start[m - 1]

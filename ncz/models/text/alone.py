@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.codec.tables import LIMIT
 from ncz.models.contextmix import kernel as cm
 from ncz.models.contextmix.hashing import mix
@@ -28,7 +28,7 @@ class Alone(NamedTuple):
     now: np.ndarray  # int64[7]: see the indices
 
 
-@jit
+@lean
 def predict(
     model: cm.Model,
     alone: Alone,
@@ -86,7 +86,7 @@ def predict(
     return min(max(p1, 1), (1 << 24) - 1)
 
 
-@jit
+@lean
 def learn(model: cm.Model, alone: Alone, reading: Reading, y: int) -> None:
     """Learn that the bit was `y`."""
     x = reading.x

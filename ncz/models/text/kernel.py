@@ -20,7 +20,7 @@ import numpy as np
 
 from ncz.codec import rangecoder as rc
 from ncz.codec.errors import FormatError
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.models.contextmix import kernel as cm
 from ncz.models.contextmix.hashing import mix
 from ncz.models.contextmix.textual import LINE
@@ -159,7 +159,7 @@ def finish(state: State, code: np.ndarray) -> int:
     return int(rc.finish_encoder(state.coder, code))
 
 
-@jit
+@lean
 def probability(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> int:
     """Probability of side 1 at `node` in 24 bits, 1 to 2²⁴ - 1, from int64[n + 1], below 2^53."""
     low, high = vocab.weights(vocabulary, cumulative, node)
@@ -167,7 +167,7 @@ def probability(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> in
     return min(max(p, 1), (1 << 24) - 1)
 
 
-@jit
+@lean
 def trace(vocabulary: Vocabulary, cumulative: np.ndarray, entry: int, out: np.ndarray) -> int:
     """Probabilities of side 1 along the path to `entry` into `out`, uint32; how many."""
     node = np.int64(vocabulary.root[0])
@@ -207,13 +207,13 @@ def _bytes(
         raise FormatError("a run of bytes goes on past the end of its stream")
 
 
-@jit
+@lean
 def _bits(y: int, p1: int) -> float:
     """What coding `y` costs. For reports: no decision hangs on it."""
     return 24 - np.log2(np.float64(p1 if y else (1 << 24) - p1))
 
 
-@jit
+@lean
 def _run(
     state: State,
     asked: _Asked,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.codec.tables import squash24
 
 WIDE = 4095
@@ -33,7 +33,7 @@ STRETCH24 = np.concatenate([_stretch(0, 4096), _stretch(_FINE, 8192), _stretch(_
 """int16[16385]: below 1/2, by cells of three sizes."""
 
 
-@jit
+@lean
 def stretch24(p: int) -> int:
     """256 · ln(p / (2²⁴ - p)) for 0 < p < 2²⁴, clamped to ±WIDE."""
     low = min(p, (1 << 24) - p)
@@ -47,7 +47,7 @@ def stretch24(p: int) -> int:
     return found if low == p else -found
 
 
-@jit
+@lean
 def squash(x: int) -> int:
     """2²⁴ · squash(x / 256), x clamped to ±WIDE."""
     return np.int64(SQUASH_WIDE[min(max(x, -WIDE), WIDE) + WIDE + 1])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.codec.tables import LIMIT, RECIPROCAL
 from ncz.models.text.logistic import WIDE, squash
 
@@ -40,7 +40,7 @@ class Charts(NamedTuple):
     cell: np.ndarray  # int64[1]: the cell that learns
 
 
-@jit
+@lean
 def mix(mixer: Mixer) -> int:
     """Predict with every row; return their mean."""
     weights = mixer.weights
@@ -57,7 +57,7 @@ def mix(mixer: Mixer) -> int:
     return total // mixer.row.size
 
 
-@jit
+@lean
 def learn_mix(mixer: Mixer, y: int, rate: int) -> None:
     """Move every row against its error, by `rate` / 2²⁰ of it at an input of one."""
     weights = mixer.weights
@@ -69,7 +69,7 @@ def learn_mix(mixer: Mixer, y: int, rate: int) -> None:
             weights[r, j] += (np.int64(x[j]) * error + (1 << 19)) >> 20
 
 
-@jit
+@lean
 def refine(charts: Charts, total: int, share: int) -> int:
     """The mean of a prediction in the logistic domain, `share` times, and what the charts say.
 
@@ -90,7 +90,7 @@ def refine(charts: Charts, total: int, share: int) -> int:
     return min(max(p, 1), (1 << 24) - 1)
 
 
-@jit
+@lean
 def learn_charts(charts: Charts, y: int) -> None:
     """Move the cells that were nearest."""
     cell = charts.cell[0]
@@ -99,7 +99,7 @@ def learn_charts(charts: Charts, y: int) -> None:
         charts.cells[r, cell] += ((y << 22) - charts.cells[r, cell]) >> _CHART_SHIFT
 
 
-@jit
+@lean
 def learn_residue(table: np.ndarray, at: int, st: int, y: int, pace: int, limit: int) -> None:
     """Move the correction at `at` of int32[n] against the error of what it corrects.
 

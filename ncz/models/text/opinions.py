@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.codec.tables import STRETCH12
 from ncz.models.contextmix import kernel as cm
 from ncz.models.contextmix import textual
@@ -63,13 +63,13 @@ SURE_CLASS = _sure_classes()
 """uint8[256]: the class of a stretch, by its value in 1/8 nat + 128."""
 
 
-@jit
+@lean
 def sure_class(st: int) -> int:
     """How sure `st` is in the logistic domain: 0 of a zero to SURE - 1 of a one."""
     return np.int64(SURE_CLASS[(st >> 5) + 128])
 
 
-@jit
+@lean
 def begin_token(opinions: Opinions, before: np.ndarray) -> None:
     """Recall what followed the entries `before`, int64[4], the newest first."""
     z = np.int64(0)
@@ -80,7 +80,7 @@ def begin_token(opinions: Opinions, before: np.ndarray) -> None:
         opinions.recalled[j] = (opinions.followers[j, place] >> 8) - 1
 
 
-@jit
+@lean
 def begin_byte(opinions: Opinions, v: np.ndarray, before: np.ndarray, column: int) -> None:
     """Set the contexts of residues, from the history `v` of :mod:`textual`."""
     context = opinions.context
@@ -94,7 +94,7 @@ def begin_byte(opinions: Opinions, v: np.ndarray, before: np.ndarray, column: in
     context[7] = mix(v[textual.WORD0], 18)
 
 
-@jit
+@lean
 def say(
     opinions: Opinions,
     vocabulary: Vocabulary,
@@ -128,7 +128,7 @@ def say(
             x[first + RESIDUES + j] = st if side else -st
 
 
-@jit
+@lean
 def learn(opinions: Opinions, st: int, y: int) -> None:
     """Learn that the decision was `y` where the language model said `st`."""
     for j in range(RESIDUES):
@@ -140,7 +140,7 @@ def learn(opinions: Opinions, st: int, y: int) -> None:
             opinions.trust[j, kind] = cm.learn(np.int64(opinions.trust[j, kind]), hit, 255)
 
 
-@jit
+@lean
 def end_token(opinions: Opinions, before: np.ndarray, entry: int) -> None:
     """Take the token into `before` and into what follows what."""
     for j in range(RECALLS):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.codec.tables import STRETCH12
 from ncz.models.contextmix import kernel as cm
 from ncz.models.contextmix import textual
@@ -56,7 +56,7 @@ class Reading(NamedTuple):
     order: np.ndarray  # int64[1]: how many high orders know this half of the byte
 
 
-@jit
+@lean
 def open_byte(model: cm.Model, streams: Streams, data: np.ndarray, s: int) -> None:
     """Compute the contexts of the next byte of stream `s`, once."""
     at = streams.at[s]
@@ -91,7 +91,7 @@ def open_byte(model: cm.Model, streams: Streams, data: np.ndarray, s: int) -> No
             match[BUCKET, m] = cm.bucket_of(match[LENGTH, m])
 
 
-@jit
+@lean
 def _find_match(
     model: cm.Model,
     known: np.ndarray,
@@ -131,7 +131,7 @@ def _find_match(
     match[LENGTH, m] = length
 
 
-@jit
+@lean
 def open_half(model: cm.Model, reading: Reading, ctx: np.ndarray, c0: int) -> None:
     """Find the lines of half a byte, whose bits so far are `c0`, with a leading one."""
     table = model.table
@@ -149,7 +149,7 @@ def open_half(model: cm.Model, reading: Reading, ctx: np.ndarray, c0: int) -> No
     reading.order[0] = order
 
 
-@jit
+@lean
 def expect(reading: Reading, match: np.ndarray, bit_at: int, c0: int) -> None:
     """See what bit the match models expect, number `bit_at` of its byte."""
     for m in range(cm.MATCHES):
@@ -159,7 +159,7 @@ def expect(reading: Reading, match: np.ndarray, bit_at: int, c0: int) -> None:
             reading.expects[m] = (e >> (7 - bit_at)) & 1
 
 
-@jit
+@lean
 def read(model: cm.Model, reading: Reading, match: np.ndarray, leaf: int) -> None:
     """Compute the mixer inputs of the bit at `leaf` of its half."""
     x = reading.x
@@ -193,7 +193,7 @@ def read(model: cm.Model, reading: Reading, match: np.ndarray, leaf: int) -> Non
     x[j] = _BIAS
 
 
-@jit
+@lean
 def learn(model: cm.Model, reading: Reading, match: np.ndarray, leaf: int, y: int) -> None:
     """Take the bit into histories, maps and match models."""
     table = model.table

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.codec.tables import STRETCH12
 from ncz.models.contextmix import kernel as cm
 from ncz.models.contextmix import textual
@@ -43,7 +43,7 @@ class Stops(NamedTuple):
     at: np.ndarray  # int64[CONTEXTS]
 
 
-@jit
+@lean
 def predict(
     stops: Stops,
     v: np.ndarray,
@@ -99,7 +99,7 @@ def predict(
     return mixing.refine(stops.charts, mixing.mix(stops.mixer), _SHARE)
 
 
-@jit
+@lean
 def hear(stops: Stops, st: int, p: int, st2: int, p2: int) -> None:
     """Set what the language models say, in the logistic domain and in 24 bits."""
     x = stops.mixer.x
@@ -109,7 +109,7 @@ def hear(stops: Stops, st: int, p: int, st2: int, p2: int) -> None:
     x[_LM + 3] = (p2 - (1 << 23)) >> 13 if p2 else 0
 
 
-@jit
+@lean
 def learn(stops: Stops, y: int) -> None:
     """Learn that the token went on, 1, or stopped, 0."""
     mixing.learn_charts(stops.charts, y)

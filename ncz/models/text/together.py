@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.models.contextmix import kernel as cm
 from ncz.models.contextmix.hashing import mix
 from ncz.models.contextmix.textual import LAST4
@@ -48,7 +48,7 @@ class Together(NamedTuple):
     meant: np.ndarray  # int64[CONTEXTS]: which of them
 
 
-@jit
+@lean
 def hear(
     together: Together,
     model: cm.Model,
@@ -80,7 +80,7 @@ def hear(
     return at + MODELS
 
 
-@jit
+@lean
 def predict(
     together: Together,
     reading: Reading,
@@ -117,7 +117,7 @@ def predict(
     return mixing.refine(together.charts, mixing.mix(together.final), _SHARE)
 
 
-@jit
+@lean
 def learn(together: Together, model: cm.Model, st: int, y: int) -> None:
     """Learn that the bit was `y` where the language model said `st`."""
     mixing.learn_charts(together.charts, y)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ncz.codec.jit import jit
+from ncz.codec.jit import lean
 from ncz.models.language.vocabulary import Vocabulary, agreed, weights
 
 NONE = np.int64(-(1 << 40))
@@ -17,7 +17,7 @@ NONE = np.int64(-(1 << 40))
 _SURE = (1 << 24) - (1 << 12)  # where all entries agree: nearly certain, as vocabularies differ
 
 
-@jit
+@lean
 def opinion(vocabulary: Vocabulary, sums: np.ndarray, place: int, step: int) -> int:
     """Probability of side 1 at `step` in 24 bits, 0 for none.
 
@@ -36,7 +36,7 @@ def opinion(vocabulary: Vocabulary, sums: np.ndarray, place: int, step: int) -> 
     return np.int64(_SURE if agreed(vocabulary, place, step) else (1 << 24) - _SURE)
 
 
-@jit
+@lean
 def advance(vocabulary: Vocabulary, place: int, step: int, taken: int) -> int:
     """The place after side `taken` at `step`."""
     if place == NONE:
