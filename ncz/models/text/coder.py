@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from ncz.models.language.network import Cache
 from ncz.models.text import kernel, layout, segments, state
 from ncz.models.text.layout import BYTES, MODEL, Layout
 from ncz.models.text.loading import Ready, ready
+from ncz.models.text.predictor import Predictor
 from ncz.models.text.second import Second
 from ncz.models.text.windows import MAX_STREAMS, Windows, default_streams
 
@@ -118,7 +120,9 @@ class TextCoder:
         vocabulary = model.predictor.vocabulary
         prefix = self.windows.prefix if len(starts) > 1 else 0
         waiting = plan.contexts_alone(prefix)
-        with metered(_position(mixer), text.size, len(raw)):
+        model.predictor.read_ahead = 0
+        position = partial(_encoded, mixer, model.predictor, text.size, plan.entries.size)
+        with metered(position, text.size, len(raw)):
             for coded in model.predictor.encode(plan.streams(), self.windows, second):
                 at = trace_at = 0
                 trace_ends = np.cumsum(coded.counts)
@@ -202,7 +206,7 @@ class TextCoder:
         decoding = predictor.decoder(self.windows, starts.size, longest, second)
         entries = np.empty(starts.size, np.int32)
         active = np.flatnonzero(starts < ends)
-        with metered(_position(mixer), text.size, coded_size):
+        with metered(partial(_mixed, mixer), text.size, coded_size):
             while active.size:
                 turn = decoding.turn(active)
                 if alone:
@@ -251,6 +255,7 @@ class TextCoder:
         return models + ContextMix(_BYTES_LEVEL).memory(raw_size) + 4 * raw_size + _ENGINE
 
 
+_READING = 0.9  # of the time that coding takes is the model's
 _ENGINE = 200 << 20  # bytes: buffers of a chunk, logits of some rows, and what torch takes
 
 
@@ -362,8 +367,15 @@ def _plan(
     )
 
 
-def _position(mixer: kernel.State) -> Callable[[], int]:
-    return lambda: int((mixer.at - mixer.start).sum())
+def _mixed(mixer: kernel.State) -> int:
+    """Bytes of the text that are coded."""
+    return int((mixer.at - mixer.start).sum())
+
+
+def _encoded(mixer: kernel.State, predictor: Predictor, size: int, tokens: int) -> int:
+    """Bytes of `size` that are done: the model reads windows of all streams ahead of coding."""
+    read = size * predictor.read_ahead // tokens
+    return int(_READING * read + (1 - _READING) * _mixed(mixer))
 
 
 def _decode_other(coded: bytes, size: int) -> bytes:

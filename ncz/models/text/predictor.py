@@ -44,9 +44,14 @@ class Coded:
 
 
 class Predictor:
-    """One model, ready for both directions. For one thread at a time."""
+    """One model, ready for both directions. For one thread at a time.
+
+    Attributes:
+        read_ahead: tokens whose probabilities the encoder knows, for whoever shows how far it is.
+    """
 
     def __init__(self, top: Head, mask: Mask) -> None:
+        self.read_ahead = 0
         self.network = top.network
         self.head = top
         self.mask = mask
@@ -155,6 +160,7 @@ class Predictor:
             )
             traces.append(out[:size].copy())
             counts.append(count)
+            self.read_ahead += some.size
         return _Part(stream, first, entries, np.concatenate(traces), np.concatenate(counts))
 
     def decoder(
