@@ -10,6 +10,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -77,9 +78,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
             for name, value in facts.items():
                 click.echo(f"  {name:<12} {value or 'not installed'}")
         click.echo("Self-test:")
-    checks = []
-    for check in (*(partial(check_level, level) for level in LEVELS), check_model, check_damage):
-        checks.append(check())
+    checks: list[Check] = []
+    tries: list[Callable[[], Check]] = [partial(check_level, level) for level in LEVELS]
+    for attempt in (*tries, check_model, check_damage):
+        checks.append(attempt())
         if not as_json:
             _show(checks[-1])
     healthy = all(check.ok for check in checks)

@@ -12,6 +12,7 @@ import pytest
 
 import ncz as library
 from ncz.cli import beforehand
+from ncz.codec.meter import in_flight
 from ncz.models import weights
 from ncz.models.text import loading, pace
 
@@ -201,6 +202,29 @@ def test_an_estimate_grows_with_the_size(tiny):
     assert 0 < few < many
 
 
+def test_the_meter_moves_within_a_block(tiny, monkeypatch):
+    """A window of all streams is read before the first byte of it is coded."""
+    from ncz.formats import levels
+    from ncz.models.text.predictor import Predictor
+
+    seen = []
+    real = Predictor._part
+
+    def look(self, *said):
+        part = real(self, *said)
+        seen.append(in_flight())
+        return part
+
+    coder = levels.plan(7, streams=8).coders[-1]
+    monkeypatch.setattr(Predictor, "_part", look)
+    text = TEXT * 9
+    coder.encode(text)
+    assert len(seen) == 8
+    assert seen == sorted(set(seen)), "further with every stream"
+    assert 0 < seen[0] < len(text) / 4
+    assert len(text) / 2 < seen[-1] <= len(text)
+
+
 def test_an_error_in_the_coder_is_a_sentence_and_leaves_nothing(ncz, tiny, monkeypatch):
     from ncz.models.text.predictor import Predictor
 
@@ -220,7 +244,7 @@ def test_an_error_in_the_coder_is_a_sentence_and_leaves_nothing(ncz, tiny, monke
 
 def test_an_interrupt_amid_the_coder_leaves_nothing(tiny, tmp_path):
     (tmp_path / "a").write_bytes(TEXT * 2000)
-    command = [sys.executable, "-m", "tests.models.default", "compress", "-7", "--streams", "1"]
+    command = [sys.executable, "-m", "tests.models.default", "compress", "-q7"]
     process = subprocess.Popen(
         [*command, "a"], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
     )
