@@ -119,11 +119,18 @@ def learn(stops: Stops, y: int) -> None:
         stops.table[j, stops.at[j]] = cm.learn(entry, y << 22, _LIMIT)
 
 
-def fresh(bits: int, models: int) -> Stops:
-    """What stops begin with, with 2^bits places for each context and so many models."""
+def share(stops: Stops) -> None:
+    """Give a second language model half of what the first one has to say."""
+    weights = stops.mixer.weights
+    weights[:, _LM : _LM + 2] >>= 1
+    weights[:, _LM + 2 : _LM + 4] = weights[:, _LM : _LM + 2]
+
+
+def fresh(bits: int) -> Stops:
+    """What stops begin with, with 2^bits places for each context."""
     weights = np.zeros((sum(_SETS), -(-_INPUTS // 8) * 8), np.int32)
     weights[:, 0:_LM:2] = 3000
-    weights[:, _LM : _LM + 2 * models : 2] = 50000 // models
+    weights[:, _LM] = 50000
     weights[:, FIRST_OPINION : FIRST_OPINION + OPINIONS] = 8000
     return Stops(
         mixing.mixer(weights, len(_SETS)),

@@ -128,8 +128,20 @@ def learn(together: Together, model: cm.Model, st: int, y: int) -> None:
         learn_residue(meanings, together.meant[a], st, y, _MEANING_PACE, _MEANING_LIMIT)
 
 
-def fresh(model: cm.Model, models: int) -> Together:
-    """What bits begin with: the weights of contexts alone, made small beside so many models."""
+def share(together: Together, model: cm.Model) -> None:
+    """Give a second language model half of what the first one has to say."""
+    at = used(model.active.size)
+    for weights, first, second in (
+        (together.mixer.weights, at, at + 2),
+        (together.mixer.weights, at + 1, at + 3),
+        (together.final.weights, len(SETS), len(SETS) + 1),
+    ):
+        weights[:, first] >>= 1
+        weights[:, second] = weights[:, first]
+
+
+def fresh(model: cm.Model) -> Together:
+    """What bits begin with: the weights of contexts alone, made small beside a language model."""
     contexts = used(model.active.size)
     inputs = -(-(contexts + MODELS + OPINIONS) // 8) * 8
     weights = np.zeros((sum(SETS), inputs), np.int32)
@@ -138,7 +150,7 @@ def fresh(model: cm.Model, models: int) -> Together:
         old = np.tile(old, (-(-rows // old.shape[0]), 1))[:rows] if like else old.mean(0)[None]
         weights[first : first + rows, :contexts] = old.astype(np.int32) >> 2
     weights[:, 1 : contexts - 5 : 3] = 1500
-    weights[:, contexts : contexts + 2 * models : 2] = 50000 // models
+    weights[:, contexts] = 50000
     weights[:, contexts + MODELS : contexts + MODELS + OPINIONS] = 8000
     final = np.full((sum(FINAL_SETS), len(SETS) + 2), 65536 // (len(SETS) + 1), np.int32)
     return Together(

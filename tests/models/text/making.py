@@ -8,7 +8,7 @@ import numpy as np
 
 from ncz.models.language import vocabulary as vocab
 from ncz.models.language.vocabulary import Vocabulary
-from ncz.models.text import kernel, state
+from ncz.models.text import kernel, state, walk
 
 WORDS = (b" the", b" and", b"he", b"th", b"the", b"then", b"in", b"ing", b"\r\n", b"  ", b"aaaa")
 TOKENS = WORDS + tuple(bytes([byte]) for byte in range(32, 120))
@@ -62,11 +62,47 @@ def bounds(size: int, cuts: list[int]) -> tuple[np.ndarray, np.ndarray]:
     return at[:-1], at[1:]
 
 
-def encode(raw: bytes, cuts: list[int], guess: Guess, plain: int = 0) -> bytes:
+@functools.cache
+def second_vocabulary() -> Vocabulary:
+    """Another one, which parts from the first in the midst of tokens."""
+    tokens = [b" then", b"a", b"an", b"and", b"ng", b"\r", b"e ", b"the", b"aaa"]
+    offsets = np.cumsum([0, *map(len, tokens)], dtype=np.int64)
+    return vocab.build(
+        np.frombuffer(b"".join(tokens), np.uint8), offsets, np.zeros(len(tokens), np.uint8)
+    )
+
+
+def second_sums(stream: int, number: int) -> np.ndarray:
+    """What a second model says; each fourth time nothing."""
+    random = np.random.default_rng((stream, number % 3))
+    weights = random.integers(1, 1 << 20, second_vocabulary().order.size)
+    sums = np.concatenate([[0], np.cumsum(weights)]).astype(np.int64)
+    return sums * (number % 4 != 3)
+
+
+def follow(entry: int, sums: np.ndarray) -> list[int]:
+    """The second model's opinions along the path to `entry` of the first vocabulary."""
+    first, other = vocabulary(), second_vocabulary()
+    node, place, step, out = np.int64(first.root[0]), np.int64(other.root[0]), 0, []
+    while node >= 0:
+        if first.step[node] == step:
+            out.append(int(walk.opinion(other, sums, place, step)))
+            taken = vocab.side(node, entry)
+            node = np.int64(first.child[node, taken])
+        else:
+            taken = vocab.agreed(first, node, step)
+        place = walk.advance(other, place, step, taken)
+        step += 1
+    return out
+
+
+def encode(
+    raw: bytes, cuts: list[int], guess: Guess, plain: int = 0, second: bool = False
+) -> bytes:
     """Code streams in lockstep, the first `plain` bytes of each by contexts alone."""
     data, v = array(raw), vocabulary()
     starts, ends = bounds(len(raw), cuts)
-    block = state.fresh(len(raw), starts, ends)
+    block = state.fresh(len(raw), starts, ends, 1 + second)
     code = np.zeros(3 * len(raw) + 100, np.uint8)
     paths = []
     for s, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -80,17 +116,38 @@ def encode(raw: bytes, cuts: list[int], guess: Guess, plain: int = 0) -> bytes:
         used = 0
         for s, entry in zip(live, entries, strict=True):
             used += kernel.trace(v, guess(s, number), entry, room[used:])
+        beside = None
+        if second:
+            said = [
+                follow(int(e), second_sums(s, number)) for s, e in zip(live, entries, strict=True)
+            ]
+            beside = np.concatenate([np.array(one, np.uint32) for one in said])
         kernel.encode_tokens(
-            block, v, data, code, np.array(live, np.int64), entries, room[:used].copy()
+            block,
+            v,
+            data,
+            code,
+            np.array(live, np.int64),
+            entries,
+            room[:used].copy(),
+            None,
+            beside,
         )
     return code[: kernel.finish(block, code)].tobytes()
 
 
-def decode(coded: bytes, size: int, cuts: list[int], guess: Guess, plain: int = 0) -> bytes:
+def decode(
+    coded: bytes,
+    size: int,
+    cuts: list[int],
+    guess: Guess,
+    plain: int = 0,
+    second: bool = False,
+) -> bytes:
     """The inverse of :func:`encode`."""
     data, v, code = np.zeros(size, np.uint8), vocabulary(), array(coded)
     starts, ends = bounds(size, cuts)
-    block = state.fresh(size, starts, ends)
+    block = state.fresh(size, starts, ends, 1 + second)
     kernel.start_decoder(block, code)
     for s in range(starts.size):
         kernel.decode_bytes(block, data, code, s, min(plain, int(ends[s] - starts[s])))
@@ -99,6 +156,8 @@ def decode(coded: bytes, size: int, cuts: list[int], guess: Guess, plain: int = 
         live = np.flatnonzero(block.at < block.end)
         entries = np.zeros(live.size, np.int32)
         sums = np.array([guess(int(s), number) for s in live])
-        kernel.decode_tokens(block, v, data, code, live, sums, entries)
+        beside = np.array([second_sums(int(s), number) for s in live]) if second else None
+        other = second_vocabulary() if second else None
+        kernel.decode_tokens(block, v, data, code, live, sums, entries, other, beside)
         number += 1
     return data.tobytes()

@@ -33,6 +33,13 @@ def test_round_trip(raw: bytes, cut: list[int], seed: int, plain: int) -> None:
     assert decode(code, len(raw), cut, Guess(seed), plain) == raw
 
 
+@given(st.binary(max_size=120), cuts, st.integers(0, 99), st.sampled_from([0, 7]))
+@few
+def test_round_trip_with_two_models(raw: bytes, cut: list[int], seed: int, plain: int) -> None:
+    code = encode(raw, cut, Guess(seed), plain, second=True)
+    assert decode(code, len(raw), cut, Guess(seed), plain, second=True) == raw
+
+
 def test_round_trip_of_a_larger_block() -> None:
     raw = text(3000) + noise(300) + text(3000)
     code = encode(raw, [1000, 4000], Guess(1), 50)
@@ -95,7 +102,7 @@ def test_probabilities_are_ratios_of_weights(seed: int, bits: int) -> None:
     weights = np.random.default_rng(seed).integers(1, 1 << bits, v.order.size)
     sums = np.concatenate([[0], np.cumsum(weights >> 6) + np.arange(1, v.order.size + 1)])
     sums = sums.astype(np.int64)
-    for node in range(1, v.order.size):
+    for node in map(np.int64, range(1, v.order.size)):
         low, high = map(int, vocab.weights(v, sums, node))
         p = int(kernel.probability(v, sums, node))
         assert abs(p - min(max((high << 24) // (low + high), 1), 2**24 - 1)) <= 1

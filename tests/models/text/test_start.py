@@ -1,0 +1,61 @@
+"""The trained start: the shipped one is what it should be, and what is kept comes back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ncz.codec.errors import NczError
+from ncz.models.contextmix.prior import pack, unpack
+from ncz.models.text import kernel, start, state, train
+from tests.golden.make import text
+from tests.models.text.making import Guess, tokens_of, vocabulary
+
+
+def practised() -> state.State:
+    raw = text(4000)
+    entries = np.array(tokens_of(raw), np.int32)
+    room = np.zeros(64 * entries.size, np.uint32)
+    used = 0
+    sums = Guess(1)(0, 0)
+    for entry in entries:
+        used += kernel.trace(vocabulary(), sums, entry, room[used:])
+    learned, size = train.practise(vocabulary(), raw, entries, room[:used], None)
+    again, smaller = train.practise(vocabulary(), raw, entries, room[:used], learned)
+    assert smaller < size
+    return again
+
+
+def blank() -> state.State:
+    return state.fresh(10, np.zeros(1, np.int64), np.full(1, 10), trained=None)
+
+
+def test_what_is_kept_comes_back() -> None:
+    learned = practised()
+    tensors = unpack(pack(start.keep(learned, blank()), {}))
+    given = blank()
+    start.apply(given, tensors)
+    for name, (found, shift) in start._moving(given).items():
+        wanted = start._moving(learned)[name][0]
+        assert np.abs(found - wanted).max() <= 1 << shift, name
+    meanings = given.together.meanings, learned.together.meanings
+    assert (meanings[0] >> 20 == meanings[1] >> 20).all()
+    assert (given.opinions.trust >> 10 == learned.opinions.trust >> 10).all()
+
+
+def test_the_shipped_one_is_there_and_changes_something() -> None:
+    given = state.fresh(10, np.zeros(1, np.int64), np.full(1, 10))
+    nothing = blank()
+    for name, (found, _) in start._moving(given).items():
+        assert (found != start._moving(nothing)[name][0]).any(), name
+
+
+def test_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "DIGEST", "00")
+    start.load.cache_clear()
+    with pytest.raises(NczError, match="install ncz again"):
+        start.load()
+    monkeypatch.setattr(start, "NAME", "missing.safetensors")
+    with pytest.raises(NczError, match="cannot be read"):
+        start.load()
+    start.load.cache_clear()
