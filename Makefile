@@ -7,13 +7,14 @@ READY  := $(VENV)/.ready
 
 # What `make results` measures: the folder `lossless` of NCZ_CORPORA, or what every machine has.
 RESULTS_OF ?= $(if $(NCZ_CORPORA),$(firstword $(subst :, ,$(NCZ_CORPORA)))/lossless,builtin)
+RESULTS_LEVELS ?= 1,3,6,7
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
 
 .PHONY: help setup demo test check lint bench results man clean
 
 help:
-	@echo 'make demo     see what ncz does, on files of this machine (a minute or two)'
+	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
 	@echo 'make test     lint and run all tests'
 	@echo 'make check    lint and run the fast tests'
 	@echo 'make bench    ncz beside its peers on files of this machine, into bench-out/builtin'
@@ -48,7 +49,7 @@ bench: $(READY)
 	$(BIN)/ncz bench builtin --jobs $(JOBS) --out bench-out/builtin --resume
 
 results: $(READY)
-	$(BIN)/ncz bench '$(RESULTS_OF)' --peers $(RESULTS_PEERS) --jobs $(JOBS) --out bench-out/results --resume
+	$(BIN)/ncz bench '$(RESULTS_OF)' --levels $(RESULTS_LEVELS) --peers $(RESULTS_PEERS) --jobs $(JOBS) --out bench-out/results --resume
 	$(BIN)/python -m ncz.corpora.publish bench-out/results
 
 man: $(READY)

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import click
 
+from ncz.cli import beforehand
 from ncz.cli.exits import Failure
+from ncz.cli.reporting import Reporter
 from ncz.corpora import bench, builtin, machine, peers, plot, registry, report, rows, select
 from ncz.corpora.peers import Peer
 from ncz.corpora.rows import Row
+from ncz.formats.levels import MODEL_LEVELS
 
 _EPILOG = """\b
 Examples:
   ncz bench builtin                       real files that are on every machine
   ncz bench canterbury --levels 3,6       a corpus from NCZ_CORPORA, cache or internet
+  ncz bench letters/ --levels 6,7,9       with the language model
   ncz bench logs/ --peers zstd,xz --out logs-bench
 """
 
@@ -107,6 +111,8 @@ def command(
     if out is not None and drawing:
         plot.require()
     codecs = _codecs(wanted, levels)
+    if any(level in MODEL_LEVELS for level in levels):
+        beforehand.Model(Reporter(quiet=quiet), progress=True).bring()
     items = [item for target in targets for item in select.select(target, _note(quiet))]
     plan = bench.Plan(tuple(items), tuple(codecs), repeat, jobs, limit)
     measured = bench.run(plan, out, resume=resume, notice=None if quiet else _progress)

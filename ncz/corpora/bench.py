@@ -83,7 +83,7 @@ def run(
         if _empty_row(item, codec, plan.repeat).key not in done
     ]
     total, children = len(work), _Children()
-    pool = ThreadPoolExecutor(plan.jobs)
+    pool = ThreadPoolExecutor(plan.jobs, thread_name_prefix="ncz-bench")
     try:
         futures = [pool.submit(_measure, item, codec, plan, children) for item, codec in work]
         for count, future in enumerate(as_completed(futures), 1):
@@ -168,6 +168,7 @@ def _round_trip(row: Row, item: Item, codec: Peer, limit_s: float, children: _Ch
     return replace(
         row,
         coded_size=encoded["size"],
+        tokens=encoded.get("tokens", 0),
         **{f"encode_{name}": encoded[name] for name in _COSTS},
         **{f"decode_{name}": decoded[name] for name in _COSTS},
     )

@@ -32,8 +32,6 @@ from pathlib import Path
 
 from ncz.corpora.peers import Peer, Program, by_name
 
-_WARM_UP = 4096  # bytes: enough to go through every loop once
-
 
 @dataclass(frozen=True)
 class Timing:
@@ -45,12 +43,14 @@ class Timing:
         peak_bytes: the most memory the process held, Python itself and the data included.
         warm_up_s: seconds on the clock that the first call on a few kilobytes took, imports
             and machine code included; 0 for commands.
+        tokens: how many tokens a language model was asked about; 0 without one.
     """
 
     cpu_s: float
     wall_s: float
     peak_bytes: int
     warm_up_s: float
+    tokens: int = 0
 
 
 def timed_encode(codec: Peer, raw: Path, coded: Path) -> Timing:
@@ -58,11 +58,12 @@ def timed_encode(codec: Peer, raw: Path, coded: Path) -> Timing:
     if isinstance(codec, Program):
         return _run(codec, codec.encode(raw, coded), coded, raw.parent)
     content = raw.read_bytes()
-    sample, warm_up_s, _ = _timed(lambda: codec.encode(content[:_WARM_UP]))
+    sample, warm_up_s, _ = _timed(lambda: codec.encode(content[: codec.warm_up]))
     _sample_of(coded).write_bytes(sample)
     result, wall_s, cpu_s = _timed(lambda: codec.encode(content))
     coded.write_bytes(result)
-    return Timing(cpu_s, wall_s, peak_memory(), warm_up_s)
+    peak = peak_memory()
+    return Timing(cpu_s, wall_s, peak, warm_up_s, codec.tokens(content) if codec.tokens else 0)
 
 
 def timed_decode(codec: Peer, coded: Path, raw: Path, raw_size: int) -> Timing:
@@ -70,7 +71,7 @@ def timed_decode(codec: Peer, coded: Path, raw: Path, raw_size: int) -> Timing:
     if isinstance(codec, Program):
         return _run(codec, codec.decode(coded, raw), raw, raw.parent)
     content, sample = coded.read_bytes(), _sample_of(coded).read_bytes()
-    _, warm_up_s, _ = _timed(lambda: codec.decode(sample, min(raw_size, _WARM_UP)))
+    _, warm_up_s, _ = _timed(lambda: codec.decode(sample, min(raw_size, codec.warm_up)))
     result, wall_s, cpu_s = _timed(lambda: codec.decode(content, raw_size))
     raw.write_bytes(result)
     return Timing(cpu_s, wall_s, peak_memory(), warm_up_s)

@@ -16,12 +16,14 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ncz
+from ncz.codec.coder import ModelRef
 from ncz.codec.errors import MissingExtra
 from ncz.corpora.registry import CorpusError
+from ncz.formats.levels import MODEL_LEVELS, suits_model
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Library:
         package: the distribution whose version counts, or None for Python's own.
         encode: from raw bytes to coded bytes.
         decode: from coded bytes and the raw size to raw bytes.
+        warm_up: bytes that are enough to go through every loop once, before time is taken.
+        tokens: how many tokens its language model makes of raw bytes, None if it has none.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Library:
     package: str | None
     encode: Callable[[bytes], bytes]
     decode: Callable[[bytes, int], bytes]
+    warm_up: int = 4096
+    tokens: Callable[[bytes], int] | None = None
 
     @property
     def available(self) -> bool:
@@ -102,7 +108,10 @@ Peer = Library | Program
 
 
 def ncz_at(level: int) -> Library:
-    """ncz at a level, on one thread, through the public API."""
+    """ncz at a level, a block at a time, through the public API.
+
+    A language model uses all cores, and restores too few bytes a second for a long warm-up.
+    """
 
     def encode(raw: bytes) -> bytes:
         return ncz.compress(raw, level=level, threads=1)
@@ -110,7 +119,8 @@ def ncz_at(level: int) -> Library:
     def decode(coded: bytes, raw_size: int) -> bytes:
         return ncz.decompress(coded, threads=1)
 
-    return Library(f"ncz-{level}", "ncz", "ncz", "ncz", encode, decode)
+    ours = Library(f"ncz-{level}", "ncz", "ncz", "ncz", encode, decode)
+    return replace(ours, warm_up=512, tokens=_tokens) if level in MODEL_LEVELS else ours
 
 
 def families() -> tuple[str, ...]:
@@ -157,6 +167,19 @@ def _require(peer: Peer) -> None:
         f"the peer {peer.family} needs the command {peer.program!r}, which is not on the PATH; "
         f"install it or leave {peer.family} out of --peers"
     )
+
+
+def _tokens(raw: bytes) -> int:
+    """Of the default model; 0 where levels leave the model out."""
+    from ncz.models import weights
+    from ncz.models.text import loading
+
+    if not suits_model(raw):
+        return 0
+    installed = weights.have(weights.default().name)
+    assert installed is not None
+    model = ModelRef(bytes.fromhex(installed.digest), installed.name)
+    return int(loading.ready(model).entries(raw).size)
 
 
 def _zlib_encode(raw: bytes) -> bytes:

@@ -80,6 +80,7 @@ def markdown(rows: Sequence[Row], machine: dict[str, Any]) -> str:
         totals_table(rows),
         *failures(rows),
         _wins(rows),
+        _token_speeds(rows),
         "Sizes in bytes, smallest in bold:",
         sizes_table(rows),
         machine_note(rows, machine),
@@ -175,6 +176,23 @@ def _wins(rows: Sequence[Row]) -> str:
             fewer = sum(one.coded_size < other.coded_size for one, other in both)
             said.append(f"{codec} on {fewer} of {len(both)}")
     return f"{strongest} is smaller than {', than '.join(said)} files." if said else ""
+
+
+def _token_speeds(rows: Sequence[Row]) -> str:
+    """How fast language models are where they are used: on the clock, all cores at work."""
+    said = []
+    for codec, of_codec in _by_codec(rows).items():
+        asked = [row for row in of_codec if row.ok and row.tokens]
+        if asked:
+            tokens = sum(row.tokens for row in asked)
+            inward = tokens / sum(row.encode_wall_s for row in asked)
+            outward = tokens / sum(row.decode_wall_s for row in asked)
+            files = "1 file" if len(asked) == 1 else f"{len(asked)} files"
+            said.append(
+                f"{codec} reads {inward:,.0f} tokens a second and restores {outward:,.0f}, on the "
+                f"clock and on all cores, on the {files} of text."
+            )
+    return " ".join(said)
 
 
 def _by_codec(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -36,6 +36,7 @@ class Row:
         decode_wall_s: as for encoding.
         decode_peak_bytes: as for encoding.
         decode_warm_up_s: as for encoding.
+        tokens: how many tokens a language model was asked about; 0 without one.
     """
 
     group: str
@@ -55,6 +56,7 @@ class Row:
     decode_wall_s: float = 0.0
     decode_peak_bytes: int = 0
     decode_warm_up_s: float = 0.0
+    tokens: int = 0
 
     @property
     def key(self) -> tuple[str, ...]:

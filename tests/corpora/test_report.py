@@ -144,3 +144,14 @@ def test_publishing_what_is_not_there_is_one_sentence(tmp_path):
         publish.publish(tmp_path, tmp_path)
     with pytest.raises(CorpusError, match="to write between"):
         publish.between("no markers", "text")
+
+
+def test_the_speed_of_a_language_model_counts_only_where_it_is_asked():
+    text = replace(row("ncz-7", "a.txt", 4000, 900, 2.0, 4.0), tokens=1000)
+    binary = row("ncz-7", "b.bin", 4000, 900)
+    told = report.markdown([text, binary, row("xz", "a.txt", 4000, 1500)], MACHINE)
+    assert (
+        "ncz-7 reads 250 tokens a second and restores 125, on the clock and on all cores, "
+        "on the 1 file of text."
+    ) in told
+    assert "tokens" not in report.markdown([binary], MACHINE)
