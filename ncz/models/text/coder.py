@@ -22,7 +22,7 @@ import numpy as np
 
 from ncz.codec import varint
 from ncz.codec.coder import CoderSpec, ModelRef
-from ncz.codec.errors import FormatError, ModelError, UnsupportedError
+from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
 from ncz.models import contextmix
@@ -103,7 +103,8 @@ class TextCoder:
             ModelMissing: the model is not here.
         """
         model = self._ready()
-        with model.lock, compiling("the text coder"):
+        with model.lock:
+            self._prove(model)
             runs = segments.plan(raw, model)
             if not any(run.kind == MODEL for run in runs):
                 return None
@@ -182,7 +183,8 @@ class TextCoder:
             if end >= len(coded):
                 raise FormatError("the coded text is longer than the block")
         model = self._ready()
-        with model.lock, compiling("the text coder"):
+        with model.lock:
+            self._prove(model)
             text = self._decode(coded[at:end], found, model, len(coded))
         if not other_size:
             return text.tobytes()
@@ -234,6 +236,26 @@ class TextCoder:
                 active = active[mixer.at[active] < ends[active]]
         return text
 
+    def _prove(self, model: Ready) -> None:
+        """Have everything compiled before the first block, and see that it can be read back.
+
+        Raises:
+            NczError: it cannot.
+        """
+        if self in model.proven:
+            return
+        with compiling("the text coder"):
+            runs = (layout.Run(MODEL, len(_PROBE)),)
+            coded = self._encode(_PROBE, runs, model)
+            found, at = layout.parse(coded, len(_PROBE))
+            text = self._decode(coded[at:], found, model, len(coded))
+        if text.tobytes() != _PROBE:
+            raise NczError(
+                "the compiled text coder fails its self-test on this machine; delete the "
+                "__pycache__ folders of the ncz package and the numba cache, and try again"
+            )
+        model.proven.add(self)
+
     def _ready(self) -> Ready:
         model = self._load(self.model)
         longest = model.predictor.network.model.shape.context
@@ -256,6 +278,7 @@ class TextCoder:
 
 
 _READING = 0.9  # of the time that coding takes is the model's
+_PROBE = b"ncz is exact\r\n\xff"
 _ENGINE = 200 << 20  # bytes: buffers of a chunk, logits of some rows, and what torch takes
 
 
