@@ -24,7 +24,7 @@ class Compressor:
     timing; the bytes do not.
 
     Args:
-        level: 1 (fast) to 9 (small).
+        level: 1 (fast) to 9 (small); 7 to 9 need a language model that is here.
         threads: blocks coded side by side; 0 means one per available core.
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
 
@@ -74,6 +74,7 @@ class Encoder:
 
         Raises:
             MemoryLimitError: one thread alone exceeds the limit.
+            ModelMissing: the level's language model is not on this machine.
         """
         plan = levels.plan(options.level, options.block_size, options.streams)
         threads = fit_threads(options.threads, plan.memory, plan.block_size, options.memlimit)

@@ -93,7 +93,7 @@ def open(
         file: a path, or a binary file object, which is left open and used from where it stands.
         mode: "rb", "wb", "xb" (fail if it exists), "ab" (append a member), or "rt" and so on
             for text.
-        level: when writing, 1 (fast) to 9 (small).
+        level: when writing, 1 (fast) to 9 (small); 7 to 9 need a language model that is here.
         threads: blocks worked on side by side; 0 means one per available core.
         block_size: when writing, raw bytes of a block, 1 KiB to 1 GiB.
         memlimit: bytes of working memory; fewer threads are used to keep it.

@@ -17,13 +17,16 @@ def compress(
 
     Args:
         data: any bytes-like object.
-        level: 1 (fast) to 9 (small).
+        level: 1 (fast) to 9 (small). Unlike the command, this takes 6 for text, too, unless
+            told otherwise: 7 to 9 need a language model, and no function call fetches one.
         threads: blocks coded side by side; 0 means one per available core. Never changes the
             output.
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
 
     Raises:
         ValueError: an argument is out of its range.
+        ModelMissing: the level needs a language model that this machine does not have;
+            ``ncz models pull`` gets it.
 
     >>> import ncz
     >>> len(ncz.compress(bytes(100_000), level=1)) < 200
@@ -52,6 +55,7 @@ def decompress(
         FormatError: `data` is no .ncz file, is damaged, or goes on after its end. Its kinds are
             UnsupportedError, TruncatedError and CorruptBlock.
         MemoryLimitError: decoding needs more than `memlimit`.
+        ModelMissing: `data` needs a language model that this machine does not have.
         NczError: the content is larger than `max_output`.
 
     >>> import ncz

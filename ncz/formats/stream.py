@@ -63,6 +63,7 @@ def compress_stream(
 
     Raises:
         MemoryLimitError: the limit is too low for one thread.
+        ModelMissing: the level's language model is not on this machine.
         NczError: `src` is a regular file and changed meanwhile. `dst` then ends without a tail.
         OSError: reading or writing failed.
     """
@@ -110,6 +111,7 @@ def decompress_stream(
         UnsupportedError: it needs a newer ncz.
         CorruptBlock: a block is damaged.
         TruncatedError: `src` ends too early.
+        ModelMissing: it needs a language model that is not here; nothing was written then.
         MemoryLimitError: the limit is too low for one thread.
         NczError: the content is larger than ``options.max_output``.
         OSError: reading or writing failed.
