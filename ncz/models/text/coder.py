@@ -242,7 +242,7 @@ class TextCoder:
         Raises:
             NczError: it cannot.
         """
-        if self in model.proven:
+        if self.second in model.proven:
             return
         with compiling("the text coder"):
             runs = (layout.Run(MODEL, len(_PROBE)),)
@@ -254,7 +254,7 @@ class TextCoder:
                 "the compiled text coder fails its self-test on this machine; delete the "
                 "__pycache__ folders of the ncz package and the numba cache, and try again"
             )
-        model.proven.add(self)
+        model.proven.add(self.second)
 
     def _ready(self) -> Ready:
         model = self._load(self.model)

@@ -27,13 +27,13 @@ class Ready:
         predictor: for one thread at a time,
         lock: which is the one that holds this.
         tokenizer: of the model.
-        proven: coders that have shown that they work with it.
+        proven: second models, None among them, beside which coding with it was seen to work.
     """
 
     predictor: Predictor
     tokenizer: Tokenizer
     lock: threading.Lock = field(default_factory=threading.Lock)
-    proven: set[object] = field(default_factory=set)
+    proven: set[ModelRef | None] = field(default_factory=set)
 
     def entries(self, text: bytes) -> np.ndarray:
         """int32: the tokens of `text`, as entries of the sorted vocabulary."""
