@@ -27,7 +27,7 @@ COMMANDS = {
     "explain": ("ncz.cli.explain", "Show where the bits of a text go."),
     "bench": ("ncz.cli.bench", "Measure ncz beside other compressors."),
     "models": ("ncz.cli.models", "Manage the language models of this machine."),
-    "doctor": ("ncz.cli.doctor", "Show versions and devices, and run a self-test."),
+    "doctor": ("ncz.cli.doctor", "Show versions, devices and models, and run a self-test."),
     "completion": ("ncz.cli.completion", "Print the completion script of a shell."),
     "man": ("ncz.cli.man", "Write the manual pages."),
 }

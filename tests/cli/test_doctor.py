@@ -74,6 +74,17 @@ def test_the_model_where_it_is_here(tiny_default_model, monkeypatch):
     assert check_model().ok
 
 
+@pytest.mark.slow
+def test_the_default_model_codes_as_on_every_machine():
+    """Where it is: nothing is fetched. As for levels, a digest is renewed only with the format."""
+    here = weights.have(weights.default().name)
+    if here is None:
+        pytest.skip("the default model is not on this machine")
+    assert here.digest in doctor._MODEL_DIGESTS
+    found = check_model()
+    assert found.ok, found.detail
+
+
 def test_a_model_that_restores_other_bytes(tiny_default_model, monkeypatch):
     from ncz.models.text.coder import TextCoder
 
