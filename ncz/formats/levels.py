@@ -86,11 +86,13 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
 
     Coded bytes are never longer than `raw`: the shortest of all coders is taken.
     """
-    best, shortest = 0, raw
-    for i, coder in enumerate(plan.coders[1:], 1):
-        coded = coder.encode(raw)
-        if coded is not None and len(coded) < len(shortest):
-            best, shortest = i, coded
+    found = [(len(raw), 0, raw)]
+    # The slowest comes first, so that the meter shows it and not how soon the quick ones are done.
+    for i in reversed(range(1, len(plan.coders))):
+        coded = plan.coders[i].encode(raw)
+        if coded is not None:
+            found.append((len(coded), i, coded))
+    _, best, shortest = min(found)
     return best, shortest
 
 

@@ -72,3 +72,31 @@ def test_text_suits_the_model(sample, suits):
 def test_no_such_level(level):
     with pytest.raises(ValueError, match="levels are 1 to 9"):
         levels.plan(level)
+
+
+class Fixed:
+    """A coder that always gives the same, and notes that it was asked."""
+
+    def __init__(self, coded, asked):
+        self.coded, self.asked = coded, asked
+
+    def encode(self, raw):
+        self.asked.append(self)
+        return self.coded
+
+
+@pytest.mark.parametrize(
+    ("coded", "chosen"),
+    [
+        ((b"ab", b"abc"), (1, b"ab")),
+        ((b"abc", b"ab"), (2, b"ab")),
+        ((b"ab", b"cd"), (1, b"ab")),  # of equal ones the first, which is the quicker
+        ((b"abcd", None), (0, b"raw!")),
+        ((b"abcde", b"abcdef"), (0, b"raw!")),
+    ],
+)
+def test_the_shortest_is_chosen(coded, chosen):
+    asked = []
+    tried = [Fixed(one, asked) for one in coded]
+    assert levels.encode(levels.Plan((None, *tried), 4), b"raw!") == chosen
+    assert asked == tried[::-1], "what takes longest comes first"
