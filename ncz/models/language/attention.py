@@ -17,6 +17,7 @@ from ncz.codec.jit import jit
 from ncz.models.language.arithmetic import LOWEST, exp2, nearest
 
 WEIGHT = np.float32(16383)  # of the largest weight: two limbs of seven bits
+BLOCK = 64  # numbers that a compiled loop takes at once: widths of heads are mostly multiples
 _SUM_ONE = np.float32(1 << 20)  # of the weights' sum
 _LOG2_E = 1.4426950408889634
 
@@ -162,6 +163,41 @@ def gather(product: np.ndarray, units: np.ndarray, out: np.ndarray, first: int, 
 
 
 @jit
+def _scores(query: np.ndarray, keys: np.ndarray, scores: np.ndarray) -> None:
+    """int32[keys]: products of int8[blocks, BLOCK] with int8[keys, blocks, BLOCK]."""
+    for b in range(query.shape[0]):
+        # A loop of a length that the compiler knows becomes a few instructions.
+        q = query[b]
+        for j in range(scores.size):
+            key = keys[j, b]
+            dot = np.int32(0)
+            for c in range(BLOCK):
+                dot = np.int32(dot + np.int32(q[c]) * np.int32(key[c]))
+            scores[j] = dot if b == 0 else np.int32(scores[j] + dot)
+
+
+@jit
+def _sums(weights: np.ndarray, values: np.ndarray, part: np.ndarray) -> None:
+    """Add int8[keys, blocks, BLOCK] values, weighted, to int32[blocks, BLOCK]."""
+    fours = weights.size >> 2
+    for b in range(part.shape[0]):
+        sums = part[b]
+        for i in range(fours):
+            j = 4 * i
+            v0, v1, v2, v3 = values[j, b], values[j + 1, b], values[j + 2, b], values[j + 3, b]
+            w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+            for c in range(BLOCK):
+                s = np.int32(np.int32(w0 * np.int32(v0[c])) + np.int32(w1 * np.int32(v1[c])))
+                t = np.int32(np.int32(w2 * np.int32(v2[c])) + np.int32(w3 * np.int32(v3[c])))
+                sums[c] = np.int32(sums[c] + np.int32(s + t))
+        for j in range(4 * fours, weights.size):
+            value = values[j, b]
+            weight = weights[j]
+            for c in range(BLOCK):
+                sums[c] = np.int32(sums[c] + np.int32(weight * np.int32(value[c])))
+
+
+@jit
 def attend(
     queries: np.ndarray,
     query_scale: np.ndarray,
@@ -190,6 +226,7 @@ def attend(
         first, last: of the rows · kv_heads pieces of work, the rows' index running slower.
     """
     kv = keys.shape[1]
+    whole_blocks = keys.shape[3] % BLOCK == 0
     width = keys.shape[3]
     group = queries.shape[0] // kv
     capacity = keys.shape[2]
@@ -202,14 +239,20 @@ def attend(
         s = streams[r]
         end = position[r] + 1
         begin = max(0, end - sliding) if sliding else 0
-        for j in range(begin, end):
-            key = keys[s, h, j]
+        if whole_blocks:
+            seen_keys = keys[s, h, begin:end].reshape(end - begin, width // BLOCK, BLOCK)
             for g in range(group):
-                query = queries[h * group + g, r]
-                dot = np.int32(0)
-                for c in range(width):
-                    dot = np.int32(dot + np.int32(np.int32(query[c]) * np.int32(key[c])))
-                scores[g, j] = dot
+                query = queries[h * group + g, r].reshape(width // BLOCK, BLOCK)
+                _scores(query, seen_keys, scores[g, begin:end])
+        else:
+            for j in range(begin, end):
+                key = keys[s, h, j]
+                for g in range(group):
+                    query = queries[h * group + g, r]
+                    dot = np.int32(0)
+                    for c in range(width):
+                        dot = np.int32(dot + np.int32(np.int32(query[c]) * np.int32(key[c])))
+                    scores[g, j] = dot
         for g in range(group):
             unit = _softmax(
                 scores[g, begin:end],
@@ -227,11 +270,15 @@ def attend(
                 stop = min(at + 1024, end)
                 total[g] = 0
                 part = total[g]
-                for j in range(at, stop):
-                    weight = scores[g, j]
-                    value = kept_values[s, h, j]
-                    for c in range(width):
-                        part[c] = np.int32(part[c] + np.int32(weight * np.int32(value[c])))
+                if whole_blocks:
+                    seen = kept_values[s, h, at:stop].reshape(stop - at, width // BLOCK, BLOCK)
+                    _sums(scores[g, at:stop], seen, part.reshape(width // BLOCK, BLOCK))
+                else:
+                    for j in range(at, stop):
+                        weight = scores[g, j]
+                        value = kept_values[s, h, j]
+                        for c in range(width):
+                            part[c] = np.int32(part[c] + np.int32(weight * np.int32(value[c])))
                 for c in range(width):
                     exact[c] += np.int64(part[c])
                 at = stop
