@@ -88,17 +88,36 @@ def cumulate(
         bits[c] = max(np.int32(p * np.float32(16777216.0)), np.int32(1))
     total = np.int64(0)
     entry = 0
-    for c in range(powers.size):
-        while entry < said[c]:
-            out[entry] = total
-            total += 1
-            entry += 1
-        out[entry] = total
-        weight = np.int64(bits[c]) >> (SOFTENED * np.int64(never[entry]))
-        total += max(weight, 1)
-        entry += 1
-    while entry < out.size - 1:
+    column = 0
+    while column < powers.size:
+        # Columns up to the next escape, found by halving: what is in one piece is vectorized.
+        begin = said[column]
+        stop, beyond = column + 1, powers.size
+        while stop < beyond:
+            middle = (stop + beyond) >> 1
+            if said[middle] - middle == begin - column:
+                stop = middle + 1
+            else:
+                beyond = middle
+        total = _escapes(out, entry, begin, total)
+        piece = bits[column:stop]
+        lowered = never[begin : begin + piece.size]
+        sums = out[begin : begin + piece.size]
+        for c in range(piece.size):
+            shift = np.int32(SOFTENED) * np.int32(lowered[c])
+            piece[c] = max(np.int32(piece[c] >> shift), np.int32(1))
+        for c in range(piece.size):
+            sums[c] = total
+            total += np.int64(piece[c])
+        entry = begin + piece.size
+        column = stop
+    out[out.size - 1] = _escapes(out, entry, out.size - 1, total)
+
+
+@jit
+def _escapes(out: np.ndarray, first: int, last: int, total: int) -> int:
+    """Entries that weigh 1 each; the total after them."""
+    for entry in range(first, last):
         out[entry] = total
         total += 1
-        entry += 1
-    out[entry] = total
+    return total

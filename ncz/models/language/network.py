@@ -10,19 +10,16 @@ of a sequence, beside those of other streams (:meth:`Network.step`).
 
 from __future__ import annotations
 
-import itertools
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from ncz.models.language import attention, products, rows
 from ncz.models.language.exact import Exact, Layer, Linear
+from ncz.models.language.sharing import Sharing
 
 CHUNK = 512  # rows that are read at once: enough for fast products, few enough for the caches
 _ATTENTION_ROWS = 128  # of them whose scores are held at once
-_SHARED = 16  # with fewer rows, handing them to another thread costs more than it saves
 _NOTHING = np.empty(0, np.float32)
 
 
@@ -88,8 +85,7 @@ class Network:
 
     def __init__(self, model: Exact, threads: int = 1, way: products.Product | None = None) -> None:
         self.model = model
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._share = Sharing(threads)
         self._way = way or products.best()
         self._weights = {id(linear): self._prepare(linear) for linear in self._linears()}
         self._factor = attention.query_factor(model.shape.head_width)
@@ -180,20 +176,6 @@ class Network:
         if kept is None or kept.size < size:
             kept = self._buffers[name] = np.empty(size, np.uint8)
         return kept[:size].view(kind).reshape(shape)
-
-    def _share(self, function: Any, count: int, *arguments: Any) -> None:
-        """Call `function` for rows 0 to `count`, in several threads where that pays."""
-        if self._pool is None or count < _SHARED:
-            function(*arguments, 0, count)
-            return
-        cuts = [count * k // self._threads for k in range(self._threads + 1)]
-        waiting = [
-            self._pool.submit(partial(function, *arguments, a, b))
-            for a, b in itertools.pairwise(cuts[1:])
-        ]
-        function(*arguments, cuts[0], cuts[1])
-        for done in waiting:
-            done.result()
 
     def _embed(self, tokens: np.ndarray, x: np.ndarray) -> None:
         table = self.model.embedding

@@ -79,7 +79,7 @@ def of(model: exact.Exact, threads: int = 1) -> Ready:
     shape = model.shape
     tensors = {f"vocab.{name}": tensor for name, tensor in model.vocabulary.items()}
     tokenizer = Tokenizer(tensors, shape.tokenizer, shape.pre)
-    return Ready(Predictor(Head(engine.make(model, threads)), Mask(tokenizer)), tokenizer)
+    return Ready(Predictor(Head(engine.make(model, threads)), Mask(tokenizer), threads), tokenizer)
 
 
 def _threads() -> int:

@@ -16,6 +16,7 @@ from ncz.codec.jit import jit
 from ncz.models.language import head
 from ncz.models.language.canonical import Mask
 from ncz.models.language.head import BATCH, Head
+from ncz.models.language.sharing import Sharing
 from ncz.models.language.vocabulary import STEPS, Vocabulary, side
 from ncz.models.text import kernel
 from ncz.models.text.second import Beside, Second
@@ -50,11 +51,12 @@ class Predictor:
         read_ahead: tokens whose probabilities the encoder knows, for whoever shows how far it is.
     """
 
-    def __init__(self, top: Head, mask: Mask) -> None:
+    def __init__(self, top: Head, mask: Mask, threads: int = 1) -> None:
         self.read_ahead = 0
         self.network = top.network
         self.head = top
         self.mask = mask
+        self.share = Sharing(threads, least=4)
         self.begin = top.network.model.shape.begin
         self._longest_path = STEPS * (int(top.vocabulary.length.max()) + 1)
 
@@ -138,14 +140,14 @@ class Predictor:
         self, stream: int, first: int, x: np.ndarray, before: np.ndarray, entries: np.ndarray
     ) -> _Part:
         traces, counts = [], []
-        powers = np.empty(self.head.said.size, np.float32)
-        sums = np.empty(self.vocabulary.order.size + 1, np.int64)
         for at in range(0, entries.size, BATCH):
             product, units = self.head.logits(x[at : at + BATCH])
             some = np.ascontiguousarray(entries[at : at + BATCH])
-            out = np.empty(some.size * self._longest_path, np.uint32)
+            out = np.empty((some.size, self._longest_path), np.uint32)
             count = np.empty(some.size, np.int64)
-            size = _trace(
+            self.share(
+                _trace,
+                some.size,
                 product,
                 units,
                 self.head.linear.scale,
@@ -153,12 +155,10 @@ class Predictor:
                 self.never(before[at : at + BATCH]),
                 self.vocabulary,
                 some,
-                powers,
-                sums,
                 out,
                 count,
             )
-            traces.append(out[:size].copy())
+            traces.append(out[np.arange(self._longest_path) < count[:, None]])
             counts.append(count)
             self.read_ahead += some.size
         return _Part(stream, first, entries, np.concatenate(traces), np.concatenate(counts))
@@ -194,7 +194,6 @@ class Decoding:
         self._fresh = True
         count = predictor.vocabulary.order.size
         self._sums = np.empty((streams, count + 1), np.int64)
-        self._powers = np.empty(predictor.head.said.size, np.float32)
         self.round = 0
 
     def turn(self, active: np.ndarray) -> np.ndarray:
@@ -227,13 +226,14 @@ class Decoding:
             before = self._predictor.tokens(last)
         for at in range(0, streams.size, BATCH):
             product, units = top.logits(self._x[streams[at : at + BATCH]])
-            _cumulate(
+            self._predictor.share(
+                _cumulate,
+                units.size,
                 product,
                 units,
                 top.linear.scale,
                 top.said,
                 self._predictor.never(before[at : at + BATCH]),
-                self._powers,
                 out[at : at + BATCH],
             )
         return out
@@ -326,17 +326,16 @@ def _trace(
     never: np.ndarray,
     vocabulary: Vocabulary,
     entries: np.ndarray,
-    powers: np.ndarray,
-    sums: np.ndarray,
     out: np.ndarray,
     counts: np.ndarray,
-) -> int:
-    at = 0
-    for r in range(entries.size):
+    first: int,
+    last: int,
+) -> None:
+    powers = np.empty(said.size, np.float32)
+    sums = np.empty(vocabulary.order.size + 1, np.int64)
+    for r in range(first, last):
         head.cumulate(product, units, r, scale, said, never[r], powers, sums)
-        counts[r] = kernel.trace(vocabulary, sums, entries[r], out[at:])
-        at += counts[r]
-    return at
+        counts[r] = kernel.trace(vocabulary, sums, entries[r], out[r])
 
 
 @jit
@@ -346,10 +345,12 @@ def _cumulate(
     scale: np.ndarray,
     said: np.ndarray,
     never: np.ndarray,
-    powers: np.ndarray,
     out: np.ndarray,
+    first: int,
+    last: int,
 ) -> None:
-    for r in range(out.shape[0]):
+    powers = np.empty(said.size, np.float32)
+    for r in range(first, last):
         head.cumulate(product, units, r, scale, said, never[r], powers, out[r])
 
 
