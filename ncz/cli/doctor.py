@@ -41,7 +41,7 @@ _DIGESTS = {
 bytes are the business of the zstd library that is installed."""
 _MODEL_DIGESTS = {
     "f0071dbb1f443e9150fcdc7e4c5b17390b2d372642108e3efacde7def8781751": (
-        "d54c2d9d577aeb28baa3a09f1d88b2119d55277d7b2229b7d1cbc82918f2a0cc"
+        "270f72ee37a6f5dd3b31afd3cec1f166e9c3daa267b7dc5c67268acad489895b"
     ),
 }
 """SHA-256 of what the text coder of level 7 makes of some words, by that of the model's exact

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ncz.models.text.kernel import State
 
 NAME = "start.safetensors"
-DIGEST = "ea5d323e45e3307ddd28211baa48c3bf71525a63ab30efdc04f4e3d5d35426ba"
+DIGEST = "39b1e17173b4c511944d346d21e9173aa39a6a5a7d8116c79ee6f53b2c4d3aaa"
 """SHA-256 of the start's file, in hex."""
 
 _WEIGHT_SHIFT = 4  # moves of weights are kept in steps of 16 / 65536
@@ -56,9 +56,9 @@ def load() -> Tensors:
 
 def apply(state: State, tensors: Tensors) -> None:
     """Give a `state` that knows nothing what was learned."""
-    for name, (moving, shift) in _moving(state).items():
+    for name, (moved, shift) in moving(state).items():
         rows = tensors[f"{name}.rows"]
-        moving[rows] += tensors[f"{name}.moved"].astype(np.int32) << shift
+        moved[rows] += tensors[f"{name}.moved"].astype(np.int32) << shift
     state.together.meanings[:] = tensors["meanings"].astype(np.int32) << 20
     state.together.meanings[:] |= tensors["meanings.count"]
     state.opinions.trust[:] = tensors["trust"]
@@ -67,8 +67,8 @@ def apply(state: State, tensors: Tensors) -> None:
 def keep(learned: State, nothing: State) -> Tensors:
     """The inverse: what `learned` has that `nothing`, which knows nothing, has not."""
     tensors = {}
-    before = _moving(nothing)
-    for name, (moved, shift) in _moving(learned).items():
+    before = moving(nothing)
+    for name, (moved, shift) in moving(learned).items():
         steps = (moved - before[name][0] + (1 << shift - 1)) >> shift
         steps = np.clip(steps, -32768, 32767).astype(np.int16)
         rows = np.flatnonzero(steps.any(axis=1)).astype(np.uint32)
@@ -83,7 +83,7 @@ def keep(learned: State, nothing: State) -> Tensors:
     return tensors
 
 
-def _moving(state: State) -> dict[str, tuple[np.ndarray, int]]:
+def moving(state: State) -> dict[str, tuple[np.ndarray, int]]:
     """What moves, int32[rows, columns], and by what steps it is kept."""
     together, stops = state.together, state.stops
     return {

@@ -35,8 +35,8 @@ def test_what_is_kept_comes_back() -> None:
     tensors = unpack(pack(start.keep(learned, blank()), {}))
     given = blank()
     start.apply(given, tensors)
-    for name, (found, shift) in start._moving(given).items():
-        wanted = start._moving(learned)[name][0]
+    for name, (found, shift) in start.moving(given).items():
+        wanted = start.moving(learned)[name][0]
         assert np.abs(found - wanted).max() <= 1 << shift, name
     meanings = given.together.meanings, learned.together.meanings
     assert (meanings[0] >> 20 == meanings[1] >> 20).all()
@@ -46,8 +46,8 @@ def test_what_is_kept_comes_back() -> None:
 def test_the_shipped_one_is_there_and_changes_something() -> None:
     given = state.fresh(10, np.zeros(1, np.int64), np.full(1, 10))
     nothing = blank()
-    for name, (found, _) in start._moving(given).items():
-        assert (found != start._moving(nothing)[name][0]).any(), name
+    for name, (found, _) in start.moving(given).items():
+        assert (found != start.moving(nothing)[name][0]).any(), name
 
 
 def test_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
