@@ -21,7 +21,7 @@ MODEL_LEVELS = range(7, 10)
 _MIXING = 6  # the level of context mixing that stands beside the language model
 _ZSTD_LEVEL = 3
 _MIB = 1 << 20
-WINDOWS = {7: (2048, 1024, 256), 8: (4096, 2048, 256), 9: (8192, 4096, 0)}
+WINDOWS = {7: (2048, 1536, 256), 8: (4096, 2048, 256), 9: (8192, 4096, 0)}
 """Window, hop and prefix in tokens."""
 # The number of streams where it is not left to the block.
 _STREAMS = {7: None, 8: None, 9: 1}

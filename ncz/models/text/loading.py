@@ -63,6 +63,8 @@ _LOADING = threading.Lock()
 def _load(digest: bytes, name: str) -> Ready:
     path = weights.find(digest, name)
     model = exact.load(path)
+    # Threads that spin while they wait for each other stand still on a machine that is busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import torch
     except ImportError:
