@@ -10,6 +10,8 @@ of a sequence, beside those of other streams (:meth:`Network.step`).
 
 from __future__ import annotations
 
+import math
+import threading
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +21,7 @@ from ncz.models.language.exact import Exact, Layer, Linear
 from ncz.models.language.sharing import Sharing
 
 CHUNK = 512  # rows that are read at once: enough for fast products, few enough for the caches
+_MANY = 128  # rows of limbs, from which on they are shared out instead of outputs
 _ATTENTION_ROWS = 128  # of them whose scores are held at once
 _NOTHING = np.empty(0, np.float32)
 
@@ -85,7 +88,9 @@ class Network:
 
     def __init__(self, model: Exact, threads: int = 1, way: products.Product | None = None) -> None:
         self.model = model
+        self._threads = threads
         self._share = Sharing(threads)
+        self._share_few = Sharing(threads, least=2)
         self._way = way or products.best()
         self._weights = {id(linear): self._prepare(linear) for linear in self._linears()}
         self._factor = attention.query_factor(model.shape.head_width)
@@ -167,11 +172,16 @@ class Network:
     def _prepare(self, linear: Linear) -> Any:
         import torch
 
-        return self._way.prepare(torch.from_numpy(linear.weight))
+        whole = torch.from_numpy(linear.weight)
+        if self._threads == 1 or not self._way.splits:
+            return self._way.prepare(whole), ()
+        size = -(-whole.shape[0] // self._threads)
+        parts = [whole[at : at + size] for at in range(0, whole.shape[0], size)]
+        return self._way.prepare(whole), tuple(self._way.prepare(part) for part in parts)
 
     def _buffer(self, name: str, shape: tuple[int, ...], kind: Any) -> np.ndarray:
         """Memory that is used again: fresh pages cost as much as the work on them."""
-        size = int(np.prod(shape)) * np.dtype(kind).itemsize
+        size = math.prod(shape) * np.dtype(kind).itemsize
         kept = self._buffers.get(name)
         if kept is None or kept.size < size:
             kept = self._buffers[name] = np.empty(size, np.uint8)
@@ -184,8 +194,28 @@ class Network:
     def _multiply(self, limbs: np.ndarray, linear: Linear) -> np.ndarray:
         import torch
 
-        product = self._way.by(torch.from_numpy(limbs), self._weights[id(linear)])
-        return product.numpy()
+        left = torch.from_numpy(limbs)
+        whole, parts = self._weights[id(linear)]
+        if not parts:
+            return self._way.by(left, whole).numpy()
+        out = np.empty((limbs.shape[0], linear.scale.size), np.int32)
+        if limbs.shape[0] >= _MANY:
+
+            def some_rows(first: int, last: int) -> None:
+                self._way.by(left[first:last], whole, torch.from_numpy(out[first:last]))
+
+            self._share_few(some_rows, limbs.shape[0])
+        else:
+            cuts = [part.shape[1] for part in parts]
+            starts = [sum(cuts[:k]) for k in range(len(cuts))]
+
+            def some_outputs(first: int, last: int) -> None:
+                for k in range(first, last):
+                    columns = slice(starts[k], starts[k] + cuts[k])
+                    out[:, columns] = self._way.by(left, parts[k]).numpy()
+
+            self._share_few(some_outputs, len(parts))
+        return out
 
     def _normed(
         self, x: np.ndarray, norm: np.ndarray, linear: Linear
@@ -334,61 +364,69 @@ class Network:
         out: np.ndarray,
     ) -> None:
         """Attention of rows that follow each other, by products, a few rows at a time."""
+        kv_heads = self.model.shape.kv_heads
+        pieces = [
+            (at, h) for at in range(0, out.shape[0], _ATTENTION_ROWS) for h in range(kv_heads)
+        ]
+        # Later rows see more keys: each thread gets some of all.
+        pieces = [piece for k in range(self._threads) for piece in pieces[k :: self._threads]]
+
+        def some(first: int, last: int) -> None:
+            for at, h in pieces[first:last]:
+                self._attend_piece(number, layer, cache, heads, stream, start, out, at, h)
+
+        self._share_few(some, len(pieces))
+
+    def _attend_piece(
+        self,
+        number: int,
+        layer: Layer,
+        cache: Cache,
+        heads: tuple[np.ndarray, ...],
+        stream: int,
+        start: int,
+        out: np.ndarray,
+        at: int,
+        h: int,
+    ) -> None:
+        """The rows from `at` on of the group of heads with the keys and values `h`."""
         import torch
 
-        shape = self.model.shape
+        shape, way = self.model.shape, self._way
         queries, query_scale = heads[0], heads[1]
         group = shape.heads // shape.kv_heads
         width = shape.head_width
-        for at in range(0, out.shape[0], _ATTENTION_ROWS):
-            count = min(_ATTENTION_ROWS, out.shape[0] - at)
-            seen = start + at + count
-            low = max(0, start + at + 1 - layer.sliding) if layer.sliding else 0
-            for h in range(shape.kv_heads):
-                of = slice(h * group, (h + 1) * group)
-                q = np.ascontiguousarray(queries[of, at : at + count]).reshape(-1, width)
-                keys = torch.from_numpy(cache.keys[number, stream, h, low:seen])
-                scores = self._dots(q, keys).reshape(group, count, seen - low)
-                limbs = self._buffer("weights", (2, group, count, seen - low), np.int8)
-                units = np.empty((group, count), np.float32)
-                self._share(
-                    attention.weigh,
-                    count,
-                    scores,
-                    cache.key_scale[number, stream, h, low:seen],
-                    cache.value_scale[number, stream, h, low:seen],
-                    cache.most[number, stream, h, low:seen],
-                    np.ascontiguousarray(query_scale[of, at : at + count]),
-                    self._factor,
-                    start + at - low,
-                    layer.sliding,
-                    limbs,
-                    units,
-                )
-                values = torch.from_numpy(cache.values[number, stream, h, low:seen])
-                total = self._sums(limbs.reshape(-1, seen - low), values)
-                columns = slice(h * group * width, (h + 1) * group * width)
-                attention.gather(
-                    total.reshape(2, group, count, width),
-                    units,
-                    out[at : at + count, columns],
-                    0,
-                    count,
-                )
-
-    def _dots(self, queries: np.ndarray, keys: Any) -> np.ndarray:
-        """int32[rows, keys]: products of int8 rows with all keys."""
-        import torch
-
-        way = self._way
-        return way.by(torch.from_numpy(queries), way.prepare(keys)).numpy()
-
-    def _sums(self, limbs: np.ndarray, values: Any) -> np.ndarray:
-        """int32[rows, width]: weights' limbs times the values."""
-        import torch
-
-        way = self._way
-        return way.by(torch.from_numpy(limbs), way.prepare(values.t())).numpy()
+        count = min(_ATTENTION_ROWS, out.shape[0] - at)
+        seen = start + at + count
+        low = max(0, start + at + 1 - layer.sliding) if layer.sliding else 0
+        of = slice(h * group, (h + 1) * group)
+        q = np.ascontiguousarray(queries[of, at : at + count]).reshape(-1, width)
+        keys = torch.from_numpy(cache.keys[number, stream, h, low:seen])
+        scores = way.by(torch.from_numpy(q), way.prepare(keys)).numpy()
+        mine = f"weights of thread {threading.get_ident()}"
+        limbs = self._buffer(mine, (2, group, count, seen - low), np.int8)
+        units = np.empty((group, count), np.float32)
+        attention.weigh(
+            scores.reshape(group, count, seen - low),
+            cache.key_scale[number, stream, h, low:seen],
+            cache.value_scale[number, stream, h, low:seen],
+            cache.most[number, stream, h, low:seen],
+            np.ascontiguousarray(query_scale[of, at : at + count]),
+            self._factor,
+            start + at - low,
+            layer.sliding,
+            limbs,
+            units,
+            0,
+            count,
+        )
+        values = torch.from_numpy(cache.values[number, stream, h, low:seen])
+        weights = torch.from_numpy(limbs.reshape(-1, seen - low))
+        total = way.by(weights, way.prepare(values.t())).numpy()
+        columns = slice(h * group * width, (h + 1) * group * width)
+        attention.gather(
+            total.reshape(2, group, count, width), units, out[at : at + count, columns], 0, count
+        )
 
 
 def _check(cache: Cache, last: int) -> None:

@@ -34,44 +34,49 @@ class Product(Protocol):
     """A way to multiply by a fixed matrix. Tensors are torch's, on the device of the way."""
 
     name: str
+    splits: bool
+    """Whether its parts are best shared out among threads of our own, one thread each: those of a
+    library wait for each other by spinning, and stand still where another process runs."""
 
     def prepare(self, weight: Any) -> Any:
         """What :meth:`by` takes: the int8[outputs, terms] tensor in the way's own form."""
 
-    def by(self, left: Any, prepared: Any) -> Any:
-        """int32[rows, outputs]: left, int8[rows, terms], times the matrix transposed."""
+    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
+        """int32[rows, outputs], `out` if given: int8[rows, terms] times the matrix transposed."""
 
 
 class Int8:
     """``torch._int_mm``: int8 with int32 sums, on the CPU and on CUDA."""
 
     name = "int8"
+    splits = True
 
     def prepare(self, weight: Any) -> Any:
         """The matrix as it is, seen as its transpose."""
         return weight.contiguous().t()
 
-    def by(self, left: Any, prepared: Any) -> Any:
+    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
         """int32[rows, outputs]."""
         import torch
 
         if left.is_cuda:
             return _padded_int_mm(left, prepared)
         if left.shape[1] == 1:  # torch 2.13 leaves such a product unwritten
-            return left.int() * prepared.int()
-        return torch._int_mm(left, prepared)
+            return torch.mul(left.int(), prepared.int(), out=out)
+        return torch._int_mm(left, prepared, out=out)
 
 
 class Float32:
     """float32 products over at most some 1,000 terms at a time."""
 
     name = "float32"
+    splits = False
 
     def prepare(self, weight: Any) -> Any:
         """The matrix as floats, in pieces of few enough terms."""
         return [piece.float().t().contiguous() for piece in weight.split(_FLOAT_TERMS, dim=1)]
 
-    def by(self, left: Any, prepared: Any) -> Any:
+    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
         """int32[rows, outputs]."""
         import torch
 
@@ -80,7 +85,7 @@ class Float32:
             part = left[:, start : start + piece.shape[0]].float() @ piece
             total = part.to(torch.int32) if total is None else total + part.to(torch.int32)
             start += piece.shape[0]
-        return total
+        return total if out is None else out.copy_(total)
 
 
 class BFloat16(Float32):
@@ -95,7 +100,7 @@ class BFloat16(Float32):
         pieces = weight.split(_FLOAT_TERMS, dim=1)
         return [piece.to(torch.bfloat16).t().contiguous() for piece in pieces]
 
-    def by(self, left: Any, prepared: Any) -> Any:
+    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
         """int32[rows, outputs]."""
         import torch
 
@@ -105,7 +110,7 @@ class BFloat16(Float32):
             part = torch.mm(columns, piece, out_dtype=torch.float32).to(torch.int32)
             total = part if total is None else total + part
             start += piece.shape[0]
-        return total
+        return total if out is None else out.copy_(total)
 
 
 WAYS: tuple[Callable[[], Product], ...] = (Int8, BFloat16, Float32)

@@ -9,6 +9,13 @@ from functools import partial
 from typing import Any
 
 
+def _alone() -> None:
+    """Keep torch from starting further threads in this one: each thread has its own setting."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 class Sharing:
     """Some threads, one of which is the caller's.
 
@@ -17,10 +24,10 @@ class Sharing:
         least: with fewer rows, handing them over costs more than it saves.
     """
 
-    def __init__(self, threads: int, least: int = 16) -> None:
+    def __init__(self, threads: int, least: int = 32) -> None:
         self._threads = threads
         self._least = least
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads - 1, initializer=_alone) if threads > 1 else None
 
     def __call__(self, function: Callable[..., Any], count: int, *arguments: Any) -> None:
         """Call ``function(*arguments, first, last)`` for parts of the rows 0 to `count`."""

@@ -12,7 +12,7 @@ import numpy as np
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import NczError
 from ncz.models import weights
-from ncz.models.language import engine, exact
+from ncz.models.language import engine, exact, products
 from ncz.models.language.canonical import Mask
 from ncz.models.language.head import Head
 from ncz.models.language.tokenizer import Tokenizer
@@ -72,7 +72,7 @@ def _load(digest: bytes, name: str) -> Ready:
             "language models need torch, which is not installed; run: pip install torch"
         ) from None
     threads = _threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1 if products.best().splits else threads)
     return of(model, threads)
 
 

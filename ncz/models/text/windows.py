@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from ncz.codec import varint
 
 MAX_STREAMS = 64
+_MOST_DEFAULT = 20  # each takes 24 MB of keys and values at level 7
+_SQUARE = 5 * 10**8  # bytes²: 20 streams at 100 kB, 2 at 32 kB
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Span:
 def default_streams(size: int) -> int:
     """How many streams a block with `size` bytes of modelled text is cut into.
 
-    A stream costs some 25 bytes at its start, and decoding is the faster the more there are. So
+    A stream costs some 20 bytes at its start, and decoding is the faster the more there are. So
     texts of 100 kB and more get enough to be fast, and short ones, which are done soon, few.
     """
-    return min(max(size * size // 10**9, 1), 16)
+    return min(max(size * size // _SQUARE, 1), _MOST_DEFAULT)
