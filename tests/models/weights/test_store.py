@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ncz.codec.errors import ModelMissing
-from ncz.models.weights import store
+from ncz.models.weights import named, store
 from ncz.models.weights.store import Installed
 
 from .making import CONTENT, left, sha
@@ -95,7 +95,7 @@ def test_a_file_that_is_gone_or_unreadable(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("gemma3-270m", "get it with: ncz models pull gemma3-270m"),
+        ("gemma3-270m", "makes another gemma3-270m"),
         ("mine", "ncz models pull FILE --name mine"),
         ("", "--name NAME"),
         ("$(rm)\x1b[2J", "--name NAME"),
@@ -109,6 +109,13 @@ def test_a_missing_model_names_its_digest_and_a_command(name, advice):
     assert advice in str(caught.value)
     assert "\x1b" not in str(caught.value)
     assert (caught.value.digest, caught.value.name) == (digest.hex(), name)
+
+
+def test_a_missing_model_that_is_known_is_pulled():
+    digest = named("gemma3-270m").exact_sha256
+    assert digest is not None
+    with pytest.raises(ModelMissing, match="get it with: ncz models pull gemma3-270m"):
+        store.find(bytes.fromhex(digest), "gemma3-270m")
 
 
 def test_a_known_name_with_another_digest_is_not_what_a_pull_gives(monkeypatch):
