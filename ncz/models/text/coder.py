@@ -111,7 +111,7 @@ class TextCoder:
             return self._encode(raw, runs, model)
 
     def _encode(self, raw: bytes, runs: tuple[layout.Run, ...], model: Ready) -> bytes:
-        plan = _plan(raw, runs, model, self.streams, self.windows.prefix)
+        plan = _plan(raw, runs, model, self.streams, self.windows)
         text = plan.text
         starts = np.array([0, *plan.layout.ends[:-1]], np.int64)
         ends = np.array(plan.layout.ends, np.int64)
@@ -268,7 +268,7 @@ class TextCoder:
 
     def memory(self, raw_size: int) -> int:
         """Bytes of working memory for a block of `raw_size`, the model's included."""
-        streams = self.streams or default_streams(raw_size)
+        streams = self.streams or default_streams(raw_size, self.windows.window)
         places = min(self.windows.window, raw_size + self.windows.prefix + 1)
         models = _memory(self._ready().predictor.network.model, streams, places)
         if self.second:
@@ -357,7 +357,7 @@ class _Plan:
 
 
 def _plan(
-    raw: bytes, runs: tuple[layout.Run, ...], model: Ready, streams: int | None, prefix: int
+    raw: bytes, runs: tuple[layout.Run, ...], model: Ready, streams: int | None, windows: Windows
 ) -> _Plan:
     entries, before, text, other = [], [], [], []
     at = size = modelled = 0
@@ -377,9 +377,9 @@ def _plan(
             modelled += run.length
         size += run.length
     whole, starts = np.concatenate(entries), np.concatenate(before)
-    count = streams or default_streams(modelled)
+    count = streams or default_streams(modelled, windows.window)
     cuts = layout.cut(starts, size, count)
-    if count > 1 and np.searchsorted(starts, cuts[0]) < prefix:
+    if count > 1 and np.searchsorted(starts, cuts[0]) < windows.prefix:
         cuts = layout.cut(starts, size, 1)
     return _Plan(
         Layout(runs, cuts),

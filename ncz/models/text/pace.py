@@ -26,7 +26,7 @@ def seconds(coder: TextCoder, sample: bytes, size: int) -> float:
         sample: some :data:`SAMPLE` bytes.
         size: of the block.
     """
-    each = size / _TOKEN / (coder.streams or default_streams(size))
+    each = size / _TOKEN / (coder.streams or default_streams(size, coder.windows.window))
     return measured(coder, sample, size) * _readings(each, coder.windows)
 
 

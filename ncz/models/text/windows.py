@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ncz.codec import varint
 
 MAX_STREAMS = 64
-_MOST_DEFAULT = 20  # each takes 24 MB of keys and values at level 7
+_MOST_TOKENS = 20 * 2048  # of all streams' windows: 470 MB of keys and values of the default model
 _SQUARE = 5 * 10**8  # bytes²: 20 streams at 100 kB, 2 at 32 kB
 
 
@@ -67,10 +67,11 @@ class Span:
     last: int
 
 
-def default_streams(size: int) -> int:
+def default_streams(size: int, window: int) -> int:
     """How many streams a block with `size` bytes of modelled text is cut into.
 
     A stream costs some 20 bytes at its start, and decoding is the faster the more there are. So
-    texts of 100 kB and more get enough to be fast, and short ones, which are done soon, few.
+    texts of 100 kB and more get enough to be fast, and short ones, which are done soon, few. Longer
+    windows leave memory for fewer.
     """
-    return min(max(size * size // _SQUARE, 1), _MOST_DEFAULT)
+    return max(1, min(size * size // _SQUARE, _MOST_TOKENS // window))

@@ -32,7 +32,9 @@ def test_refused(numbers):
 
 
 def test_long_texts_have_many_streams_and_short_ones_few():
-    counts = [default_streams(size) for size in (1, 10_000, 40_000, 100_000, 1 << 24)]
+    counts = [default_streams(size, 2048) for size in (1, 10_000, 40_000, 100_000, 1 << 24)]
     assert counts == sorted(counts)
     assert counts[0] == 1
     assert 10 <= counts[3] <= counts[4] <= MAX_STREAMS
+    assert default_streams(1 << 24, 8192) < counts[4]
+    assert default_streams(1 << 24, 1 << 16) == 1
