@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import settings
 # No test is timed: this machine may be slow, and the first call of a coder compiles it.
 settings.register_profile("ncz", deadline=None, print_blob=True)
 settings.load_profile("ncz")
+
+# No test fetches a model: those that try what pip does bring packages of their own.
+os.environ["PIP_NO_INDEX"] = "1"
 
 
 @pytest.fixture

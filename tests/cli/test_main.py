@@ -64,7 +64,7 @@ def test_an_error_of_ours_is_one_line_unless_debugging(ncz, monkeypatch):
 
     monkeypatch.setattr("ncz.formats.stream.compress_stream", broken)
     monkeypatch.delenv("NCZ_DEBUG", raising=False)
-    result = ncz("compress", stdin=b"x")
+    result = ncz("compress", "-6", stdin=b"x")
     assert result.code == 1
     assert result.lines == [
         "ncz: standard input: internal error, please report it (ZeroDivisionError: oops); "
@@ -72,7 +72,7 @@ def test_an_error_of_ours_is_one_line_unless_debugging(ncz, monkeypatch):
     ]
     monkeypatch.setenv("NCZ_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
-        ncz("compress", stdin=b"x")
+        ncz("compress", "-6", stdin=b"x")
 
 
 @pytest.mark.parametrize("args", [["--help"], ["compress", "--help"], ["--version"]])

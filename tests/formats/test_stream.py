@@ -37,8 +37,8 @@ def test_round_trip_in_any_blocks_and_pieces(content: bytes, block_size: int, st
 
 
 @settings(max_examples=10, deadline=None)
-@given(contents, st.sampled_from(range(1, 10)))
-def test_round_trip_at_every_level(content: bytes, level: int) -> None:
+@given(contents, st.sampled_from(range(1, 7)))
+def test_round_trip_at_every_level_without_a_model(content: bytes, level: int) -> None:
     coded = ncz.compress(content, level)
     assert ncz.decompress(coded) == content
     assert len(coded) <= len(content) + 100
