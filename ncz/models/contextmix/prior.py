@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 from importlib import resources
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ncz.codec.errors import NczError
 from ncz.codec.jit import jit
 from ncz.models.contextmix.hashing import LINE, find_line
 from ncz.models.contextmix.kernel import TEXT, Model
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 NAME = "text.safetensors"
 DIGEST = "06ad5ffa9b736fd2b004436ba00208240eddade607e9b97d2fab1b7a53fa9ef6"
@@ -93,20 +96,29 @@ def load() -> Prior:
     Raises:
         NczError: its file is missing, or not the one it should be.
     """
+    return Prior(pinned(resources.files(__package__) / "priors" / NAME, DIGEST))
+
+
+def pinned(file: Traversable, digest: str) -> dict[str, np.ndarray]:
+    """The tensors of a packed file that comes with ncz and has that SHA-256, in hex.
+
+    Raises:
+        NczError: it is missing, or not the one it should be.
+    """
     try:
-        packed = (resources.files(__package__) / "priors" / NAME).read_bytes()
+        packed = file.read_bytes()
     except OSError as error:
         raise NczError(
-            f"the model file {NAME} of this installation cannot be read ({error.strerror}); "
+            f"the model file {file.name} of this installation cannot be read ({error.strerror}); "
             "install ncz again"
         ) from None
     found = hashlib.sha256(packed).hexdigest()
-    if found != DIGEST:
+    if found != digest:
         raise NczError(
-            f"the model file {NAME} of this installation has SHA-256 {found} "
-            f"and not {DIGEST}; install ncz again"
+            f"the model file {file.name} of this installation has SHA-256 {found} "
+            f"and not {digest}; install ncz again"
         )
-    return Prior(unpack(packed))
+    return unpack(packed)
 
 
 def pack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:

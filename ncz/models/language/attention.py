@@ -15,6 +15,7 @@ import numpy as np
 
 from ncz.codec.jit import jit
 from ncz.models.language.arithmetic import LOWEST, exp2, nearest
+from ncz.models.language.rows import highest
 
 WEIGHT = np.float32(16383)  # of the largest weight: two limbs of seven bits
 BLOCK = 64  # numbers that a compiled loop takes at once: widths of heads are mostly multiples
@@ -69,17 +70,10 @@ def _softmax(
 ) -> float:
     """Weights in place of int32[keys] scores; what a unit is worth. The rest is float32[keys]."""
     # All arrays begin at 0 and are of one size: loops over them are vectorized.
-    bits = exponents.view(np.int32)
-    best = np.int32(-0x7FFFFFFF)
     for j in range(scores.size):
         t = np.float32(scores[j]) * key_scale[j]
         exponents[j] = t * query_unit
-    for j in range(scores.size):
-        b = bits[j]
-        best = max(best, np.int32(b ^ np.int32((b >> np.int32(31)) & np.int32(0x7FFFFFFF))))
-    whole = np.empty(1, np.int32)
-    whole[0] = best ^ np.int32((best >> np.int32(31)) & np.int32(0x7FFFFFFF))
-    top = whole.view(np.float32)[0]
+    top = highest(exponents)
     turn = np.float32(0)
     if most_value > np.float32(0):
         turn = WEIGHT / most_value

@@ -13,6 +13,7 @@ from ncz.codec.jit import jit
 from ncz.models.language.arithmetic import LIMB, LOG2_E, LOWEST, exp2
 from ncz.models.language.exact import Exact, Linear
 from ncz.models.language.network import Engine
+from ncz.models.language.rows import highest
 from ncz.models.language.vocabulary import Vocabulary, build
 
 BATCH = 64  # rows whose logits are held at once
@@ -76,13 +77,7 @@ def cumulate(
         v = np.float32(both) * unit
         powers[c] = v * scale[c]
     bits = powers.view(np.int32)
-    best = np.int32(-0x7FFFFFFF)
-    for c in range(powers.size):
-        b = bits[c]
-        best = max(best, np.int32(b ^ np.int32((b >> np.int32(31)) & np.int32(0x7FFFFFFF))))
-    whole = np.empty(1, np.int32)
-    whole[0] = best ^ np.int32((best >> np.int32(31)) & np.int32(0x7FFFFFFF))
-    top = whole.view(np.float32)[0]
+    top = highest(powers)
     for c in range(powers.size):
         p = exp2(max(powers[c] - top, LOWEST))
         bits[c] = max(np.int32(p * np.float32(16777216.0)), np.int32(1))

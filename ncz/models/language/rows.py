@@ -36,6 +36,19 @@ def largest(values: np.ndarray) -> float:
 
 
 @jit
+def highest(values: np.ndarray) -> float:
+    """The largest of float32[n], by integers in the same order: negative ones are turned round."""
+    bits = values.view(np.int32)
+    best = np.int32(-0x7FFFFFFF)
+    for c in range(bits.size):
+        b = bits[c]
+        best = max(best, np.int32(b ^ np.int32((b >> np.int32(31)) & np.int32(0x7FFFFFFF))))
+    whole = np.empty(1, np.int32)
+    whole[0] = best ^ np.int32((best >> np.int32(31)) & np.int32(0x7FFFFFFF))
+    return whole.view(np.float32)[0]
+
+
+@jit
 def _limbs(values: np.ndarray, limbs: np.ndarray, row: int, rows: int) -> float:
     """Put float32[n] into limbs; what a unit is worth."""
     most = largest(values)

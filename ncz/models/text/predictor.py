@@ -19,7 +19,7 @@ from ncz.models.language.head import BATCH, Head
 from ncz.models.language.sharing import Sharing
 from ncz.models.language.vocabulary import STEPS, Vocabulary, side
 from ncz.models.text import kernel
-from ncz.models.text.second import Beside, Second
+from ncz.models.text.second import Beside, Second, share_first
 from ncz.models.text.windows import Windows
 
 
@@ -182,7 +182,6 @@ class Decoding:
         second: Second | None,
     ) -> None:
         self._predictor = predictor
-        self._streams = streams
         places = min(windows.window, capacity + windows.prefix + 1)
         self._cache = predictor.network.cache(streams, places)
         self._said: list[list[int]] = [[] for _ in range(streams)]  # entries
@@ -259,9 +258,7 @@ class Decoding:
 
     def _share_prefix(self) -> None:
         """All streams begin with what the first has said by now."""
-        cache, seen = self._cache, self._prefix + 1
-        for kept in (cache.keys, cache.values, cache.key_scale, cache.value_scale, cache.most):
-            kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
+        share_first(self._cache, self._prefix + 1)
         self._x[1:] = self._x[0]
         if self._beside:
             self._beside.share()

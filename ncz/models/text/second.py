@@ -154,9 +154,7 @@ class Beside:
 
     def share(self) -> None:
         """All streams have read what the first one has."""
-        cache, seen = self._cache, int(self._at[0])
-        for kept in (cache.keys, cache.values, cache.key_scale, cache.value_scale, cache.most):
-            kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
+        share_first(self._cache, int(self._at[0]))
         self._x[1:] = self._x[0]
         self._at[1:] = self._at[0]
 
@@ -179,6 +177,12 @@ class Beside:
                 out[r],
             )
         return out
+
+
+def share_first(cache: Any, seen: int) -> None:
+    """Give all streams of a cache the first `seen` places of its first one."""
+    for kept in (cache.keys, cache.values, cache.key_scale, cache.value_scale, cache.most):
+        kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
 
 
 @jit

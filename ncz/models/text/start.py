@@ -8,14 +8,12 @@ definition: the digest is pinned here and checked at load. Made by :mod:`ncz.mod
 from __future__ import annotations
 
 import functools
-import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ncz.codec.errors import NczError
-from ncz.models.contextmix.prior import unpack
+from ncz.models.contextmix.prior import pinned
 
 if TYPE_CHECKING:
     from ncz.models.text.kernel import State
@@ -38,20 +36,7 @@ def load() -> Tensors:
     Raises:
         NczError: its file is missing, or not the one it should be.
     """
-    try:
-        packed = (resources.files(__package__) / "starts" / NAME).read_bytes()
-    except OSError as error:
-        raise NczError(
-            f"the model file {NAME} of this installation cannot be read ({error.strerror}); "
-            "install ncz again"
-        ) from None
-    found = hashlib.sha256(packed).hexdigest()
-    if found != DIGEST:
-        raise NczError(
-            f"the model file {NAME} of this installation has SHA-256 {found} "
-            f"and not {DIGEST}; install ncz again"
-        )
-    return unpack(packed)
+    return pinned(resources.files(__package__) / "starts" / NAME, DIGEST)
 
 
 def apply(state: State, tensors: Tensors) -> None:
