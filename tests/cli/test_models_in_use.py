@@ -205,18 +205,19 @@ def test_an_estimate_grows_with_the_size(tiny):
 def test_the_meter_moves_within_a_block(tiny, monkeypatch):
     """A window of all streams is read before the first byte of it is coded."""
     from ncz.formats import levels
-    from ncz.models.text.predictor import Predictor
+    from ncz.models.language.sharing import Sharing
 
     seen = []
-    real = Predictor._part
+    real = Sharing.ahead
 
     def look(self, *said):
-        part = real(self, *said)
-        seen.append(in_flight())
-        return part
+        for part in real(self, *said):
+            yield part
+            seen.append(in_flight())
 
     coder = levels.plan(7, streams=8).coders[-1]
-    monkeypatch.setattr(Predictor, "_part", look)
+    coder.encode(TEXT[:10])  # which makes it ready
+    monkeypatch.setattr(Sharing, "ahead", look)
     text = TEXT * 9
     coder.encode(text)
     assert len(seen) == 8

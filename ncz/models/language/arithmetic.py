@@ -35,8 +35,7 @@ _C0, _C1, _C2, _C3, _C4, _C5 = EXP2
 SMALLEST = np.float32(1e-30)
 """What is smaller counts as zero where it is divided by: the quotient would be infinite."""
 
-LIMB = 16  # an activation is LIMB · high + low
-LARGEST = np.float32(2032)  # of a 12-bit activation: 127 · 16
+LARGEST = np.float32(2032)  # of a 12-bit activation: 127 · 16, so that it splits into two bytes
 WIDE = np.float32(32767)  # of the 16-bit values whose squares a norm sums
 BYTE = np.float32(127)  # of queries, keys and values
 

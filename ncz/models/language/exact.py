@@ -95,6 +95,15 @@ class Exact:
     rotary_local: np.ndarray | None
     vocabulary: dict[str, np.ndarray]
 
+    @property
+    def size(self) -> int:
+        """Bytes of the layers' matrices."""
+        return sum(
+            linear.weight.nbytes
+            for layer in self.layers
+            for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)
+        )
+
 
 def load(path: Path) -> Exact:
     """The model in the exact file at `path`. The caller has checked its digest.
@@ -191,7 +200,8 @@ def check(shape: Shape) -> None:
             "llama.cpp engine"
         )
     sizes = (shape.layers, shape.width, shape.hidden, shape.heads, shape.kv_heads)
-    sound = min(sizes) > 0 and shape.head_width > 0 and shape.head_width % 2 == 0
+    widths = (shape.width, shape.hidden, shape.head_width)
+    sound = min(sizes) > 0 and not any(width % 2 or width < 1 for width in widths)
     if not sound or shape.heads % shape.kv_heads or not shape.epsilon > 0 or shape.context < 1:
         raise ModelError(
             "the model's numbers of heads, their width, its context or its epsilon cannot be; "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ncz.codec.jit import jit
-from ncz.models.language.arithmetic import LIMB, LOG2_E, LOWEST, exp2
+from ncz.models.language.arithmetic import LOG2_E, LOWEST, exp2
 from ncz.models.language.exact import Exact, Linear
 from ncz.models.language.network import Engine
 from ncz.models.language.rows import highest
@@ -30,13 +30,13 @@ class Head:
         self.said = np.flatnonzero(order >= 0)  # int64: entries that are tokens
         table = model.head or model.embedding
         tokens = order[self.said]
-        self.linear = Linear(table.weight[tokens], table.scale[tokens])
+        self.scale = table.scale[tokens]  # float32[tokens]
         self.network = network
-        network.prepare(self.linear)
+        self._prepared = network.prepare(Linear(table.weight[tokens], self.scale))
 
     def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int32[2 m, tokens] and float32[m] for residual rows float32[m, width]."""
-        return self.network.product(x, self.linear, self.network.model.norm)
+        """int32[m, tokens or more] and float32[m] for residual rows float32[m, width]."""
+        return self.network.product(x, self._prepared, self.network.model.norm)
 
 
 def entries(model: Exact) -> Vocabulary:
@@ -59,7 +59,7 @@ def cumulate(
     """One row's weights, summed up.
 
     Args:
-        product: int32[2 rows, tokens].
+        product: int32[rows, tokens or more].
         units, scale: float32, of its rows and columns.
         row: which.
         said: int64[tokens]: the entry of each column; all others are escapes.
@@ -68,13 +68,10 @@ def cumulate(
         powers: float32[tokens], scratch.
         out: int64[entries + 1], written: 0, and sums up to each entry.
     """
-    rows = product.shape[0] >> 1
-    high = product[row]
-    low = product[rows + row]
+    logits = product[row]
     unit = units[row] * LOG2_E
     for c in range(powers.size):
-        both = np.int32(np.int32(high[c] * np.int32(LIMB)) + low[c])
-        v = np.float32(both) * unit
+        v = np.float32(logits[c]) * unit
         powers[c] = v * scale[c]
     bits = powers.view(np.int32)
     top = highest(powers)

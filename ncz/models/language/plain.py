@@ -24,6 +24,9 @@ _SUM_ONE = float(1 << 20)  # of the weights' sum, as in attention
 _Places = tuple[Tensor, Tensor, tuple[int, int]]
 """Streams, positions int64[streams, tokens of each], and the first and last of these."""
 
+Prepared = tuple[object, Tensor]
+"""A matrix in the form of the way to multiply, and its rows' scale."""
+
 
 class Cache:
     """Keys and values of some streams' tokens; see :class:`ncz.models.language.network.Cache`."""
@@ -40,6 +43,11 @@ class Cache:
         self.value_scale = torch.zeros_like(self.key_scale)
         self.most = torch.zeros_like(self.key_scale)
 
+    def share_first(self, seen: int) -> None:
+        """Give all streams the first `seen` places of the first one."""
+        for kept in (self.keys, self.values, self.key_scale, self.value_scale, self.most):
+            kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
+
 
 class Network:
     """A model on a device; :class:`ncz.models.language.network.Network` says what methods do.
@@ -54,15 +62,18 @@ class Network:
         self, model: Exact, device: str = "cpu", way: products.Product | None = None
     ) -> None:
         self.model = model
+        self.size = model.size
+        self.threads = 1
         self.device = device
         if device.startswith("cuda"):
             # Int8 values fit TF32, but nothing is gained by it: sums are kept to the last bit.
             torch.backends.cuda.matmul.allow_tf32 = False
         self._way = way or products.best(device)
-        self._weights: dict[int, tuple[Linear, object, Tensor]] = {}
-        for layer in model.layers:
-            for linear in (layer.qkv, layer.out, layer.gate_up, layer.down):
-                self.prepare(linear)
+        self._weights = {
+            id(linear): self.prepare(linear)
+            for layer in model.layers
+            for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)
+        }
         self._norms = {
             id(norm): self._tensor(norm)
             for layer in model.layers
@@ -103,21 +114,30 @@ class Network:
         x: np.ndarray = self._run(cache, streams, tokens, position[:, None]).cpu().numpy()
         return x
 
+    def prepare(self, linear: Linear) -> Prepared:
+        """`linear` in the form that :meth:`product` takes."""
+        return self._way.prepare(self._tensor(linear.weight)), self._tensor(linear.scale)
+
     def product(
-        self, x: np.ndarray, linear: Linear, norm: np.ndarray
+        self, x: np.ndarray, prepared: Prepared, norm: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The last product: int32[2 m, outputs] and float32[m]."""
-        product, units = self._product(x, linear, norm)
+        """The last product: int32[m, outputs] and float32[m]."""
+        product, units = self._product(x, prepared, norm)
         return product.cpu().numpy(), units.cpu().numpy()
 
     def sums(
-        self, x: np.ndarray, linear: Linear, norm: np.ndarray, said: np.ndarray, never: np.ndarray
+        self,
+        x: np.ndarray,
+        prepared: Prepared,
+        norm: np.ndarray,
+        said: np.ndarray,
+        never: np.ndarray,
     ) -> Tensor:
         """Cumulative weights of the vocabulary's entries, left on the device.
 
         Args:
             x: float32[m, width], from :meth:`read` or :meth:`step`.
-            linear: one column per token, prepared.
+            prepared: one column per token.
             norm: before it.
             said: int64[tokens]: the entry of each column.
             never: uint8[m, entries]: 1 for those that cannot follow the token before.
@@ -125,30 +145,27 @@ class Network:
         Returns:
             int64[m, entries + 1], as :func:`ncz.models.language.head.cumulate` has them.
         """
-        product, units = self._product(x, linear, norm)
-        weights = steps.entry_weights(product, units, self._weights[id(linear)][2])
+        product, units = self._product(x, prepared, norm)
+        weights = steps.entry_weights(product, units, prepared[1])
         return steps.cumulate(weights, self._tensor(said), self._tensor(never))
-
-    def prepare(self, linear: Linear) -> None:
-        """Make `linear` ready for :meth:`product`."""
-        prepared = self._way.prepare(self._tensor(linear.weight))
-        self._weights[id(linear)] = (linear, prepared, self._tensor(linear.scale))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
-    def _product(self, x: np.ndarray, linear: Linear, norm: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _product(
+        self, x: np.ndarray, prepared: Prepared, norm: np.ndarray
+    ) -> tuple[Tensor, Tensor]:
         known = self._norms.get(id(norm))
-        limbs, units = steps.normed(
+        short, units = steps.normed(
             self._tensor(x),
             self._tensor(norm) if known is None else known,
             self.model.shape.epsilon,
         )
-        return self._way.by(limbs, self._weights[id(linear)][1]), units
+        return self._way.by(short, prepared[0]), units
 
-    def _linear(self, limbs: Tensor, units: Tensor, linear: Linear) -> Tensor:
-        _, prepared, scale = self._weights[id(linear)]
-        return steps.values(self._way.by(limbs, prepared), units, scale)
+    def _linear(self, short: Tensor, units: Tensor, linear: Linear) -> Tensor:
+        prepared, scale = self._weights[id(linear)]
+        return steps.values(self._way.by(short, prepared), units, scale)
 
     def _run(
         self, cache: Cache, streams: np.ndarray, tokens: np.ndarray, position: np.ndarray
@@ -169,15 +186,15 @@ class Network:
     def _layer(self, i: int, layer: Layer, x: Tensor, cache: Cache, places: _Places) -> Tensor:
         epsilon = self.model.shape.epsilon
         norm = {name: self._norms.get(id(value)) for name, value in vars(layer).items()}
-        limbs, units = steps.normed(x, norm["norm_in"], epsilon)
-        mixed = self._linear(limbs, units, layer.qkv)
+        short, units = steps.normed(x, norm["norm_in"], epsilon)
+        mixed = self._linear(short, units, layer.qkv)
         mixed = self._attention(i, layer, mixed, cache, places)
-        y = self._linear(*steps.to_limbs(mixed), layer.out)
+        y = self._linear(*steps.to_short(mixed), layer.out)
         x = x + self._after(y, norm["norm_attention"])
-        limbs, units = steps.normed(x, norm["norm_mid"], epsilon)
-        both = self._linear(limbs, units, layer.gate_up)
+        short, units = steps.normed(x, norm["norm_mid"], epsilon)
+        both = self._linear(short, units, layer.gate_up)
         gate, up = both.chunk(2, dim=1)
-        y = self._linear(*steps.to_limbs(self._gated(gate) * up), layer.down)
+        y = self._linear(*steps.to_short(self._gated(gate) * up), layer.down)
         return x + self._after(y, norm["norm_feed"])
 
     def _after(self, y: Tensor, norm: Tensor | None) -> Tensor:

@@ -7,8 +7,8 @@ magnitude and is therefore exact. Which of them really are exact is not taken on
 some int8 kernels saturate 16-bit intermediates on processors without dot-product
 instructions. Each way is tried on the largest values that can occur before it is used.
 
-An activation has 12 bits. It enters as two int8 limbs, ``16 · high + low``, stacked one
-below the other, so that one product does both.
+An activation has 12 bits. Where a way multiplies bytes or floats, it goes in as two limbs,
+``16 · high + low``, stacked one below the other, so that one product does both.
 """
 
 from __future__ import annotations
@@ -21,74 +21,87 @@ from typing import Any, Protocol
 import numpy as np
 
 from ncz.codec.errors import NczError
+from ncz.models.language.panels import columns, multiply, pack
 
+_LIMB = 16  # an activation is _LIMB · high + low, -127 ≤ high ≤ 127 and -8 ≤ low ≤ 7
 _FLOAT_TERMS = 1024  # of products of int8: 1024 · 128 · 127 is below 2^24
-# Rows, terms, outputs. Attention multiplies by as many keys as there are, odd numbers included.
-_PROBE_SHAPES = ((2, 576, 64), (64, 1536, 192), (256, 64, 256), (4, 1, 64), (6, 17, 64), (1, 64, 3))
-_SPEED_SHAPE = (64, 576, 1536)
+_PROBE_SHAPES = ((2, 576, 64), (30, 1536, 192), (256, 64, 256), (4, 1, 64), (6, 17, 5), (1, 64, 3))
+_SPEED_SHAPE = (96, 576, 1536)
 _CLEARLY = 2.0  # so many times faster must a later way be: a busy machine measures badly
 _TRIALS = 16  # the best counts: whatever else runs can only slow one down
+_LARGEST = 2032  # of an activation, as in :mod:`ncz.models.language.arithmetic`
 
 
 class Product(Protocol):
     """A way to multiply by a fixed matrix. Tensors are torch's, on the device of the way."""
 
     name: str
-    splits: bool
-    """Whether its parts are best shared out among threads of our own, one thread each: those of a
-    library wait for each other by spinning, and stand still where another process runs."""
 
     def prepare(self, weight: Any) -> Any:
         """What :meth:`by` takes: the int8[outputs, terms] tensor in the way's own form."""
 
-    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
-        """int32[rows, outputs], `out` if given: int8[rows, terms] times the matrix transposed."""
+    def by(self, left: Any, prepared: Any) -> Any:
+        """int32[rows, outputs]: int16[rows, terms] of 12 bits times the matrix transposed."""
+
+
+class Panels:
+    """Compiled, for the CPU: :mod:`ncz.models.language.panels`."""
+
+    name = "panels"
+
+    def prepare(self, weight: Any) -> tuple[np.ndarray, int]:
+        """The matrix in panels, and how many outputs it has."""
+        return pack(weight.numpy()), weight.shape[0]
+
+    def by(self, left: Any, prepared: tuple[np.ndarray, int]) -> Any:
+        """int32[rows, outputs]."""
+        import torch
+
+        right, outputs = prepared
+        whole = left.numpy()
+        if whole.shape[1] % 2:
+            whole = np.pad(whole, ((0, 0), (0, 1)))
+        out = np.empty((whole.shape[0], columns(outputs)), np.int32)
+        multiply(np.ascontiguousarray(whole), right, out)
+        return torch.from_numpy(out)[:, :outputs]
 
 
 class Int8:
     """``torch._int_mm``: int8 with int32 sums, on the CPU and on CUDA."""
 
     name = "int8"
-    splits = True
 
     def prepare(self, weight: Any) -> Any:
         """The matrix as it is, seen as its transpose."""
         return weight.contiguous().t()
 
-    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
+    def by(self, left: Any, prepared: Any) -> Any:
         """int32[rows, outputs]."""
         import torch
 
+        left = limbs(left)
         if left.is_cuda:
-            return _padded_int_mm(left, prepared)
+            return _joined(_padded_int_mm(left, prepared))
         if left.shape[1] == 1:  # torch 2.13 leaves such a product unwritten
-            return torch.mul(left.int(), prepared.int(), out=out)
-        return torch._int_mm(left, prepared, out=out)
+            return _joined(left.int() * prepared.int())
+        return _joined(torch._int_mm(left, prepared))
 
 
 class Float32:
     """float32 products over at most some 1,000 terms at a time."""
 
     name = "float32"
-    splits = False
 
     def prepare(self, weight: Any) -> Any:
         """The matrix as floats, in pieces of few enough terms."""
         return [piece.float().t().contiguous() for piece in weight.split(_FLOAT_TERMS, dim=1)]
 
-    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
+    def by(self, left: Any, prepared: Any) -> Any:
         """int32[rows, outputs]."""
-        import torch
-
-        total, start = None, 0
-        for piece in prepared:
-            part = left[:, start : start + piece.shape[0]].float() @ piece
-            total = part.to(torch.int32) if total is None else total + part.to(torch.int32)
-            start += piece.shape[0]
-        return total if out is None else out.copy_(total)
+        return _by_pieces(limbs(left), prepared, lambda a, b: a.float() @ b)
 
 
-class BFloat16(Float32):
+class BFloat16:
     """bfloat16 products with float32 sums, where the library has them: on CUDA."""
 
     name = "bfloat16"
@@ -100,20 +113,44 @@ class BFloat16(Float32):
         pieces = weight.split(_FLOAT_TERMS, dim=1)
         return [piece.to(torch.bfloat16).t().contiguous() for piece in pieces]
 
-    def by(self, left: Any, prepared: Any, out: Any = None) -> Any:
+    def by(self, left: Any, prepared: Any) -> Any:
         """int32[rows, outputs]."""
         import torch
 
-        total, start = None, 0
-        for piece in prepared:
-            columns = left[:, start : start + piece.shape[0]].to(torch.bfloat16)
-            part = torch.mm(columns, piece, out_dtype=torch.float32).to(torch.int32)
-            total = part if total is None else total + part
-            start += piece.shape[0]
-        return total if out is None else out.copy_(total)
+        def multiplied(a: Any, b: Any) -> Any:
+            return torch.mm(a.to(torch.bfloat16), b, out_dtype=torch.float32)
+
+        return _by_pieces(limbs(left), prepared, multiplied)
 
 
-WAYS: tuple[Callable[[], Product], ...] = (Int8, BFloat16, Float32)
+def limbs(left: Any) -> Any:
+    """int8[2 rows, terms]: the high limbs of int16[rows, terms] of 12 bits, then the low ones."""
+    import torch
+
+    whole = left.int()
+    high = (whole + _LIMB // 2) >> 4
+    return torch.cat([high, whole - (high << 4)]).to(torch.int8)
+
+
+def _joined(product: Any) -> Any:
+    """int32[rows, outputs] of a product of limbs."""
+    high, low = product.chunk(2)
+    return high * _LIMB + low
+
+
+def _by_pieces(left: Any, prepared: Any, multiplied: Callable[[Any, Any], Any]) -> Any:
+    """A product of limbs, piece by piece of the terms: each is exact in floats, and their sum."""
+    import torch
+
+    total, start = None, 0
+    for piece in prepared:
+        part = multiplied(left[:, start : start + piece.shape[0]], piece).to(torch.int32)
+        total = part if total is None else total + part
+        start += piece.shape[0]
+    return _joined(total)
+
+
+WAYS: tuple[Callable[[], Product], ...] = (Panels, Int8, BFloat16, Float32)
 
 
 @functools.cache
@@ -144,12 +181,13 @@ def is_exact(way: Product, device: str = "cpu") -> bool:
     for rows, terms, outputs in _PROBE_SHAPES:
         for largest in (True, False):
             if largest:
-                left = np.full((rows, terms), -128, np.int8)
-                left[::2] = 127
+                left = np.full((rows, terms), -_LARGEST, np.int16)
+                left[::2] = _LARGEST
+                left[:, -1] = 1  # an odd sum, so that a float of 24 bits shows it cannot hold it
                 right = np.full((outputs, terms), 127, np.int8)
                 right[::2] = -127
             else:
-                left = draw.integers(-128, 128, (rows, terms)).astype(np.int8)
+                left = draw.integers(-_LARGEST, _LARGEST + 1, (rows, terms)).astype(np.int16)
                 right = draw.integers(-127, 128, (outputs, terms)).astype(np.int8)
             wanted = left.astype(np.float64) @ right.T.astype(np.float64)  # far below 2^53
             try:
@@ -166,7 +204,7 @@ def _seconds(way: Product, device: str) -> float:
     import torch
 
     rows, terms, outputs = _SPEED_SHAPE
-    left = torch.ones((rows, terms), dtype=torch.int8, device=device)
+    left = torch.ones((rows, terms), dtype=torch.int16, device=device)
     prepared = way.prepare(torch.ones((outputs, terms), dtype=torch.int8, device=device))
     times = []
     for _ in range(_TRIALS):

@@ -2,8 +2,8 @@
 
 Every function works on rows `first` to `last` of its arrays, each row by itself, so rows may
 be shared out among threads or batched in any way. Activations go into products as 12-bit
-integers in two limbs, with one scale per row: a matrix of limbs has the high limbs of all
-rows first and then all low limbs, and its product comes back in the same order.
+integers, int16 with one scale per row. A product may have more columns than are meant: those
+after the outputs that it is of are not looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from ncz.codec.jit import jit
 from ncz.models.language.arithmetic import (
     BYTE,
     LARGEST,
-    LIMB,
     SMALLEST,
     WIDE,
     gelu,
@@ -49,21 +48,15 @@ def highest(values: np.ndarray) -> float:
 
 
 @jit
-def _limbs(values: np.ndarray, limbs: np.ndarray, row: int, rows: int) -> float:
-    """Put float32[n] into limbs; what a unit is worth."""
+def _short(values: np.ndarray, out: np.ndarray) -> float:
+    """float32[n] as int16[n] of 12 bits; what a unit is worth."""
     most = largest(values)
     if most < SMALLEST:
-        limbs[row] = 0
-        limbs[rows + row] = 0
+        out[:] = 0
         return np.float32(0)
     turn = LARGEST / most
-    high_row = limbs[row]
-    low_row = limbs[rows + row]
     for c in range(values.size):
-        q = np.int32(nearest(values[c] * turn))
-        high = np.int32((q + np.int32(LIMB // 2)) >> np.int32(4))
-        high_row[c] = np.int8(high)
-        low_row[c] = np.int8(q - np.int32(high << np.int32(4)))
+        out[c] = np.int16(np.int32(nearest(values[c] * turn)))
     return most / LARGEST
 
 
@@ -91,12 +84,12 @@ def norm(
     x: np.ndarray,
     weight: np.ndarray,
     epsilon: float,
-    limbs: np.ndarray,
+    out: np.ndarray,
     scale: np.ndarray,
     first: int,
     last: int,
 ) -> None:
-    """RMS norm of float32[rows, n] into limbs int8[2 rows, n], with scale float32[rows].
+    """RMS norm of float32[rows, n] as int16[rows, n], with scale float32[rows].
 
     Source: Zhang and Sennrich, "Root Mean Square Layer Normalization" (2019).
     """
@@ -105,33 +98,22 @@ def norm(
         row = x[r]
         for c in range(row.size):
             y[c] = row[c] * weight[c]
-        unit = _limbs(y, limbs, r, x.shape[0])
+        unit = _short(y, out[r])
         scale[r] = unit * _inverse_rms(row, epsilon)
 
 
 @jit
-def plain_limbs(x: np.ndarray, limbs: np.ndarray, scale: np.ndarray, first: int, last: int) -> None:
-    """float32[rows, n] into limbs, as it is."""
+def short(x: np.ndarray, out: np.ndarray, scale: np.ndarray, first: int, last: int) -> None:
+    """float32[rows, n] as int16[rows, n], as it is, with scale float32[rows]."""
     for r in range(first, last):
-        scale[r] = _limbs(x[r], limbs, r, x.shape[0])
+        scale[r] = _short(x[r], out[r])
 
 
 @jit
-def _value(product: np.ndarray, row: int, c: int) -> float:
-    rows = product.shape[0] >> 1
-    both = np.int32(np.int32(product[row, c] * np.int32(LIMB)) + product[rows + row, c])
-    return np.float32(both)
-
-
-@jit
-def values(product: np.ndarray, unit: float, scale: np.ndarray, row: int, out: np.ndarray) -> None:
-    """One row of a product, int32[2 rows, n], as float32[n]."""
-    rows = product.shape[0] >> 1
-    high = product[row]
-    low = product[rows + row]
+def values(product: np.ndarray, unit: float, scale: np.ndarray, out: np.ndarray) -> None:
+    """One row of a product, int32[n or more], as float32[n]."""
     for c in range(out.size):
-        both = np.int32(np.int32(high[c] * np.int32(LIMB)) + low[c])
-        v = np.float32(both) * unit
+        v = np.float32(product[c]) * unit
         out[c] = v * scale[c]
 
 
@@ -149,7 +131,7 @@ def add(
     """Add a product to the residual float32[rows, n]; normed first where `after` is not empty."""
     y = np.empty(x.shape[1], np.float32)
     for r in range(first, last):
-        values(product, units[r], scale, r, y)
+        values(product[r], units[r], scale, y)
         row = x[r]
         if after.size:
             factor = _inverse_rms(y, epsilon)
@@ -168,21 +150,20 @@ def gated(
     units: np.ndarray,
     scale: np.ndarray,
     with_gelu: bool,
-    limbs: np.ndarray,
+    out: np.ndarray,
     out_scale: np.ndarray,
     first: int,
     last: int,
 ) -> None:
-    """The gated unit: product int32[2 rows, 2 n], gate first, to limbs int8[2 rows, n].
+    """The gated unit: product int32[rows, 2 n], gate first, as int16[rows, n].
 
     Source: Shazeer, "GLU Variants Improve Transformer" (2020).
     """
-    n = product.shape[1] >> 1
-    rows = product.shape[0] >> 1
+    n = scale.size >> 1
     both = np.empty(2 * n, np.float32)
     y = np.empty(n, np.float32)
     for r in range(first, last):
-        values(product, units[r], scale, r, both)
+        values(product[r], units[r], scale, both)
         gate = both[:n]
         up = both[n:]
         if with_gelu:
@@ -193,12 +174,12 @@ def gated(
                 g = gate[c]
                 g = g * sigmoid(g)
                 y[c] = g * up[c]
-        out_scale[r] = _limbs(y, limbs, r, rows)
+        out_scale[r] = _short(y, out[r])
 
 
 @jit
 def _bytes(values: np.ndarray, out: np.ndarray) -> float:
-    """float32[n] as int8[n]; what a unit is worth."""
+    """float32[n] as 8 bits in int8[n] or int16[n]; what a unit is worth."""
     most = largest(values)
     if most < SMALLEST:
         out[:] = 0
@@ -248,24 +229,27 @@ def heads(
     """Queries, keys and values of each token, rotated, as int8 with one scale per head.
 
     Args:
-        product: int32[2 rows, (heads + 2 kv_heads) width].
+        product: int32[rows, (heads + 2 kv_heads) width].
         units, scale: of the product's rows and columns.
         width: of a head.
         rotary: int16[2, positions, width / 2].
         position: int64[rows].
         norm_q, norm_k: float32[width], or empty where heads are not normed.
         epsilon: of that norm.
-        queries, query_scale: int8[heads, rows, width] and float32[heads, rows], written.
-        keys, key_scale, kept_values, value_scale: likewise for the kv_heads.
+        queries, query_scale: int16[kv_heads, rows, group, width] and float32 of each but the
+            last, written; of 8 bits.
+        keys, key_scale, kept_values, value_scale: int8[kv_heads, rows, width] and float32 of
+            each but the last, written.
         first, last: rows.
     """
-    count = queries.shape[0]
     kv = keys.shape[0]
+    group = queries.shape[2]
+    count = kv * group
     all_values = np.empty(scale.size, np.float32)
     turned = np.empty(width, np.float32)
     normed = np.empty(width, np.float32)
     for r in range(first, last):
-        values(product, units[r], scale, r, all_values)
+        values(product[r], units[r], scale, all_values)
         cosine = rotary[0, position[r]]
         sine = rotary[1, position[r]]
         for h in range(count + kv):
@@ -280,7 +264,8 @@ def heads(
             else:
                 _rotate(v, cosine, sine, turned)
             if h < count:
-                query_scale[h, r] = _bytes(turned, queries[h, r])
+                k, g = h // group, h % group
+                query_scale[k, r, g] = _bytes(turned, queries[k, r, g])
             else:
                 key_scale[h - count, r] = _bytes(turned, keys[h - count, r])
         for h in range(kv):

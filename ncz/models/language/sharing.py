@@ -1,12 +1,14 @@
-"""Handing rows of work to several threads, where there are enough of them to pay."""
+"""Threads that compute models, each piece of work by itself from beginning to end."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def _alone() -> None:
@@ -17,28 +19,32 @@ def _alone() -> None:
 
 
 class Sharing:
-    """Some threads, one of which is the caller's.
+    """Some threads that wait for work.
 
     Args:
         threads: how many.
-        least: with fewer rows, handing them over costs more than it saves.
     """
 
-    def __init__(self, threads: int, least: int = 32) -> None:
-        self._threads = threads
-        self._least = least
-        self._pool = ThreadPoolExecutor(threads - 1, initializer=_alone) if threads > 1 else None
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads, "ncz-model", _alone)
 
-    def __call__(self, function: Callable[..., Any], count: int, *arguments: Any) -> None:
-        """Call ``function(*arguments, first, last)`` for parts of the rows 0 to `count`."""
-        if self._pool is None or count < self._least:
-            function(*arguments, 0, count)
-            return
-        cuts = [count * k // self._threads for k in range(self._threads + 1)]
-        waiting = [
-            self._pool.submit(partial(function, *arguments, a, b))
-            for a, b in itertools.pairwise(cuts[1:])
-        ]
-        function(*arguments, cuts[0], cuts[1])
-        for done in waiting:
-            done.result()
+    def all(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """What `function` makes of each of the items. One is computed in the caller's thread."""
+        first, *others = list(items)
+        waiting = [self._pool.submit(function, item) for item in others]
+        return [function(first), *(future.result() for future in waiting)]
+
+    def ahead(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The same one after another, while some of the following are being computed."""
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(self._pool.submit(function, item))
+                if len(waiting) > 2 * self.threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

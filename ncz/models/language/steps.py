@@ -22,7 +22,6 @@ from ncz.models.language.arithmetic import (
     BYTE,
     EXP2,
     LARGEST,
-    LIMB,
     LOG2_E,
     LOWEST,
     ROUND,
@@ -37,7 +36,7 @@ _ONE = float(1 << 24)  # of an entry's weight, as in head
 
 
 def entry_weights(product: Tensor, units: Tensor, scale: Tensor) -> Tensor:
-    """int32[m, tokens], 1 to 2^24: weights of the tokens from int32[2 m, tokens]."""
+    """int32[m, tokens], 1 to 2^24: weights of the tokens from int32[m, tokens]."""
     powers = values(product, units * float(LOG2_E), scale)
     top = powers.amax(dim=1, keepdim=True)
     p = exp2((powers - top).clamp(min=float(LOWEST)))
@@ -62,13 +61,10 @@ def cumulate(weights: Tensor, said: Tensor, never: Tensor) -> Tensor:
 # --- rows: each by itself, along the last axis
 
 
-def to_limbs(x: Tensor) -> tuple[Tensor, Tensor]:
-    """float32[rows, n] as int8[2 rows, n] and float32[rows], what a unit is worth."""
+def to_short(x: Tensor) -> tuple[Tensor, Tensor]:
+    """float32[rows, n] as int16[rows, n] of 12 bits and float32[rows], what a unit is worth."""
     most = x.abs().amax(dim=-1)
-    q = _whole(x, most, float(LARGEST)).to(torch.int32)
-    high = (q + LIMB // 2) >> 4
-    limbs = torch.cat([high, q - (high << 4)]).to(torch.int8)
-    return limbs, _unit(most, float(LARGEST))
+    return _whole(x, most, float(LARGEST)).to(torch.int16), _unit(most, float(LARGEST))
 
 
 def to_bytes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,10 +74,10 @@ def to_bytes(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normed(x: Tensor, weight: Tensor | None, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The RMS norm of float32[rows, n], as limbs."""
+    """The RMS norm of float32[rows, n], as int16."""
     assert weight is not None
-    limbs, units = to_limbs(x * weight)
-    return limbs, units * _inverse_rms(x, epsilon)
+    short, units = to_short(x * weight)
+    return short, units * _inverse_rms(x, epsilon)
 
 
 def scaled(x: Tensor, weight: Tensor | None, epsilon: float) -> Tensor:
@@ -91,9 +87,8 @@ def scaled(x: Tensor, weight: Tensor | None, epsilon: float) -> Tensor:
 
 
 def values(product: Tensor, units: Tensor, scale: Tensor) -> Tensor:
-    """float32[rows, n] of a product int32[2 rows, n]."""
-    high, low = product.chunk(2)
-    return (high * LIMB + low).float() * units[:, None] * scale
+    """float32[rows, n] of a product int32[rows, n]."""
+    return product.float() * units[:, None] * scale
 
 
 def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

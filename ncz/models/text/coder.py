@@ -27,8 +27,7 @@ from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
 from ncz.models import contextmix
 from ncz.models.contextmix.coder import ContextMix
-from ncz.models.language.exact import Exact
-from ncz.models.language.network import Cache
+from ncz.models.language.network import Cache, Engine
 from ncz.models.text import kernel, layout, segments, state
 from ncz.models.text.layout import BYTES, MODEL, Layout
 from ncz.models.text.loading import Ready, ready
@@ -221,16 +220,17 @@ class TextCoder:
                     if active.size:
                         raise FormatError("the first stream ends within the prefix of all")
                     break
+                sums, opinions = decoding.sums(turn)
                 kernel.decode_tokens(
                     mixer,
                     predictor.vocabulary,
                     text,
                     code,
                     turn,
-                    decoding.sums(turn),
+                    sums,
                     entries,
                     second.vocabulary if second else None,
-                    decoding.opinions(turn) if second else None,
+                    opinions,
                 )
                 decoding.take(turn, entries[: turn.size])
                 active = active[mixer.at[active] < ends[active]]
@@ -270,10 +270,11 @@ class TextCoder:
         """Bytes of working memory for a block of `raw_size`, the model's included."""
         streams = self.streams or default_streams(raw_size, self.windows.window)
         places = min(self.windows.window, raw_size + self.windows.prefix + 1)
-        models = _memory(self._ready().predictor.network.model, streams, places)
+        models = _memory(self._ready().predictor.network, streams, places)
         if self.second:
-            second = self._load(self.second).predictor.network.model
-            models += _memory(second, streams, min(2 * self.windows.window, second.shape.context))
+            second = self._load(self.second).predictor.network
+            most = min(2 * self.windows.window, second.model.shape.context)
+            models += _memory(second, streams, most)
         return models + ContextMix(_BYTES_LEVEL).memory(raw_size) + 4 * raw_size + _ENGINE
 
 
@@ -282,14 +283,11 @@ _PROBE = b"ncz is exact\r\n\xff"
 _ENGINE = 200 << 20  # bytes: buffers of a chunk, logits of some rows, and what torch takes
 
 
-def _memory(model: Exact, streams: int, places: int) -> int:
-    weights = sum(
-        linear.weight.nbytes
-        for layer in model.layers
-        for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)
-    )
+def _memory(network: Engine, streams: int, places: int) -> int:
+    model = network.model
     # The embedding, and its rows in the order of the vocabulary, for the output.
-    return weights + 2 * model.embedding.weight.nbytes + Cache.memory(model, streams, places)
+    tables = 2 * model.embedding.weight.nbytes
+    return network.size + tables + Cache.memory(model, streams, places)
 
 
 def from_params(

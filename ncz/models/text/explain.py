@@ -8,6 +8,7 @@ Both are for reports, so floating point is good enough for them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -279,73 +280,45 @@ class _Notes:
         self._top = top
         self._entries = entries
         self._progress = progress
-        self._at = 0  # the token whose row comes next
         self._steps = 0
-        self._powers = np.empty(top.said.size, np.float32)
-        self._sums = np.empty(top.vocabulary.order.size + 1, np.int64)
+        self._lock = threading.Lock()
 
-    def take(self, product: np.ndarray, units: np.ndarray, never: np.ndarray) -> None:
-        """Rank the vocabulary in the rows of logits of the next tokens, and their masks."""
-        some = slice(self._at, self._at + units.size)
+    def take(self, first: int, product: np.ndarray, units: np.ndarray, never: np.ndarray) -> None:
+        """Rank the vocabulary in rows of logits and masks of the tokens from `first` on."""
+        some = slice(first, first + units.size)
         _rank(
             product,
             units,
-            self._top.linear.scale,
+            self._top.scale,
             self._top.said,
             never,
             self._entries[some],
-            self._powers,
-            self._sums,
             self.rank[some],
             self.best[some],
             self.chance[some],
         )
-        self._at = some.stop
         self.step(units.size)
 
     def step(self, count: int) -> None:
         """So much more is done. Windows overlap, so that more is read than there is."""
-        self._steps += count
-        if self._progress is not None:
-            total = 2 * self._entries.size
-            self._progress(min(self._steps, total), total)
+        with self._lock:
+            self._steps += count
+            if self._progress is not None:
+                total = 2 * self._entries.size
+                self._progress(min(self._steps, total), total)
 
 
 class _Listening(Predictor):
-    """A predictor that lets notes be taken of one stream.
-
-    It asks for rows of logits in the order of the stream's tokens, and for each rows' mask right
-    after the rows.
-    """
+    """A predictor that lets notes be taken of one stream."""
 
     def __init__(self, heard: Predictor, notes: _Notes) -> None:
         vars(self).update(vars(heard))  # what that one has made ready serves this one too
         self._notes = notes
-        self._last = _Last(heard.head)
-        self.head = cast(Head, self._last)
         self.network = cast(Engine, _Reading(heard.network, notes))
 
-    def never(self, before: np.ndarray) -> np.ndarray:
-        """:meth:`ncz.models.text.predictor.Predictor.never`."""
-        mask = super().never(before)
-        self._notes.take(*self._last.rows, mask)
-        return mask
-
-
-class _Last:
-    """A head that remembers the rows that it gave last."""
-
-    def __init__(self, top: Head) -> None:
-        self._top = top
-        self.rows = (np.empty((0, 0), np.int32), np.empty(0, np.float32))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._top, name)
-
-    def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """:meth:`ncz.models.language.head.Head.logits`."""
-        self.rows = self._top.logits(x)
-        return self.rows
+    def look(self, first: int, product: np.ndarray, units: np.ndarray, never: np.ndarray) -> None:
+        """:meth:`ncz.models.text.predictor.Predictor.look`."""
+        self._notes.take(first, product, units, never)
 
 
 class _Reading:
@@ -376,8 +349,6 @@ def _rank(
     said: np.ndarray,
     never: np.ndarray,
     entries: np.ndarray,
-    powers: np.ndarray,
-    sums: np.ndarray,
     rank: np.ndarray,
     best: np.ndarray,
     chance: np.ndarray,
@@ -388,6 +359,8 @@ def _rank(
     """
     kept = best.shape[1]
     weights = np.empty(kept, np.int64)
+    powers = np.empty(said.size, np.float32)
+    sums = np.empty(never.shape[1] + 1, np.int64)
     for r in range(entries.size):
         head.cumulate(product, units, r, scale, said, never[r], powers, sums)
         entry = entries[r]

@@ -12,7 +12,7 @@ import numpy as np
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import NczError
 from ncz.models import weights
-from ncz.models.language import engine, exact, products
+from ncz.models.language import engine, exact
 from ncz.models.language.canonical import Mask
 from ncz.models.language.head import Head
 from ncz.models.language.tokenizer import Tokenizer
@@ -71,9 +71,8 @@ def _load(digest: bytes, name: str) -> Ready:
         raise NczError(
             "language models need torch, which is not installed; run: pip install torch"
         ) from None
-    threads = _threads()
-    torch.set_num_threads(1 if products.best().splits else threads)
-    return of(model, threads)
+    torch.set_num_threads(1)  # in this thread; ours are as many as there are cores
+    return of(model, _threads())
 
 
 def of(model: exact.Exact, threads: int = 1) -> Ready:
@@ -81,7 +80,7 @@ def of(model: exact.Exact, threads: int = 1) -> Ready:
     shape = model.shape
     tensors = {f"vocab.{name}": tensor for name, tensor in model.vocabulary.items()}
     tokenizer = Tokenizer(tensors, shape.tokenizer, shape.pre)
-    return Ready(Predictor(Head(engine.make(model, threads)), Mask(tokenizer), threads), tokenizer)
+    return Ready(Predictor(Head(engine.make(model, threads)), Mask(tokenizer)), tokenizer)
 
 
 def _threads() -> int:

@@ -7,8 +7,10 @@ gets the cumulative sums that these probabilities come from. Both are the same i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +21,8 @@ from ncz.models.language.head import BATCH, Head
 from ncz.models.language.sharing import Sharing
 from ncz.models.language.vocabulary import STEPS, Vocabulary, side
 from ncz.models.text import kernel
-from ncz.models.text.second import Beside, Second, share_first
-from ncz.models.text.windows import Windows
+from ncz.models.text.second import Beside, Second
+from ncz.models.text.windows import Span, Windows
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,18 @@ class Coded:
 
 
 class Predictor:
-    """One model, ready for both directions. For one thread at a time.
+    """One model, ready for both directions. For one caller at a time; it has threads of its own.
 
     Attributes:
         read_ahead: tokens whose probabilities the encoder knows, for whoever shows how far it is.
     """
 
-    def __init__(self, top: Head, mask: Mask, threads: int = 1) -> None:
+    def __init__(self, top: Head, mask: Mask) -> None:
         self.read_ahead = 0
         self.network = top.network
         self.head = top
         self.mask = mask
-        self.share = Sharing(threads, least=4)
+        self.share = Sharing(top.network.threads)
         self.begin = top.network.model.shape.begin
         self._longest_path = STEPS * (int(top.vocabulary.length.max()) + 1)
 
@@ -80,38 +82,16 @@ class Predictor:
             windows: how to cut them.
             second: a second model to ask, too.
         """
-        prefix = streams[0][: windows.prefix] if len(streams) > 1 else streams[0][:0]
-        whole = [streams[0], *(np.concatenate([prefix, own]) for own in streams[1:])]
-        skip = [0, *(prefix.size for _ in streams[1:])]
-        longest = max(entries.size for entries in whole)
-        cache = self.network.cache(1, min(windows.window, longest))
-        beside = second.cache(1, windows) if second else None
-        last_of_prefix = np.empty(0, np.float32)
-        for span in windows.spans():
-            if span.first >= longest:
-                return
-            parts: list[_Part] = []
-            for s, entries in enumerate(whole):
-                last = min(span.last, entries.size)
-                first = max(span.first, skip[s])
-                if first >= last:
-                    continue
-                seen = self.tokens(entries[span.context : last - 1])
-                if s > 0 and span.first == 0:
-                    # What the first stream read of the prefix is still there.
-                    x = self.network.read(cache, 0, seen[prefix.size :], prefix.size + 1)
-                    x = np.concatenate([last_of_prefix, x])
-                else:
-                    x = self.network.read(cache, 0, np.concatenate([[self.begin], seen]))
-                    if span.first == 0:
-                        last_of_prefix = x[prefix.size : prefix.size + 1].copy()
-                    x = x[first - span.context :]
-                before = np.concatenate([[self.begin], seen])[first - span.context :]
-                part = self._part(s, first, x, before, entries[first:last])
-                if second and beside:
-                    seconds = second.read(beside, entries[:last], span, first)
-                    part = replace(part, second=seconds)
-                parts.append(part)
+        reading = _Reading(self, streams, windows, second)
+        parts: list[Part] = []
+        now = 0
+        for at, part in self.share.ahead(reading.part, reading.pieces()):
+            if at != now:
+                yield _interleave(parts)
+                parts, now = [], at
+            parts.append(part)
+            self.read_ahead += part.entries.size
+        if parts:
             yield _interleave(parts)
 
     def never(self, before: np.ndarray) -> np.ndarray:
@@ -129,30 +109,31 @@ class Predictor:
             entries: int32[m], what came after each.
             before: int64[m], the tokens before them.
         """
-        part = self._part(0, 0, x, before, entries)
+        part = self.part(0, 0, x, before, entries)
         taken = np.empty(part.trace.size, np.uint8)
         _sides(self.vocabulary, entries, taken)
         p1 = part.trace / float(1 << 24)
         costs = -np.log2(np.where(taken == 1, p1, 1 - p1))
         return np.add.reduceat(costs, np.cumsum(part.counts) - part.counts)
 
-    def _part(
+    def part(
         self, stream: int, first: int, x: np.ndarray, before: np.ndarray, entries: np.ndarray
-    ) -> _Part:
+    ) -> Part:
+        """Probabilities along the paths to `entries`; arguments as in :meth:`bits`."""
         traces, counts = [], []
         for at in range(0, entries.size, BATCH):
             product, units = self.head.logits(x[at : at + BATCH])
             some = np.ascontiguousarray(entries[at : at + BATCH])
+            never = self.never(before[at : at + BATCH])
+            self.look(first + at, product, units, never)
             out = np.empty((some.size, self._longest_path), np.uint32)
             count = np.empty(some.size, np.int64)
-            self.share(
-                _trace,
-                some.size,
+            _trace(
                 product,
                 units,
-                self.head.linear.scale,
+                self.head.scale,
                 self.head.said,
-                self.never(before[at : at + BATCH]),
+                never,
                 self.vocabulary,
                 some,
                 out,
@@ -160,14 +141,117 @@ class Predictor:
             )
             traces.append(out[np.arange(self._longest_path) < count[:, None]])
             counts.append(count)
-            self.read_ahead += some.size
-        return _Part(stream, first, entries, np.concatenate(traces), np.concatenate(counts))
+        return Part(stream, first, entries, np.concatenate(traces), np.concatenate(counts))
+
+    def look(self, first: int, product: np.ndarray, units: np.ndarray, never: np.ndarray) -> None:
+        """What :meth:`part` knows of the tokens from `first` on; for whoever wants to see it."""
+
+    def sums(self, x: np.ndarray, before: np.ndarray, out: np.ndarray) -> None:
+        """Cumulative sums of all entries for rows of residuals.
+
+        Args:
+            x: float32[m, width].
+            before: int64[m], the tokens before those that are to come.
+            out: int64[m, entries + 1], written.
+        """
+        for at in range(0, before.size, BATCH):
+            product, units = self.head.logits(x[at : at + BATCH])
+            _cumulate(
+                product,
+                units,
+                self.head.scale,
+                self.head.said,
+                self.never(before[at : at + BATCH]),
+                out[at : at + BATCH],
+            )
 
     def decoder(
         self, windows: Windows, streams: int, capacity: int, second: Second | None = None
     ) -> Decoding:
         """The other direction, for so many streams of up to `capacity` tokens each."""
         return Decoding(self, windows, streams, capacity, second)
+
+
+class _Reading:
+    """The encoder's reading, piece by piece: one window of one stream, in whatever thread.
+
+    Each thread has a cache of its own. While it holds the first stream's prefix, pieces that
+    begin with it go on from there.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        streams: list[np.ndarray],
+        windows: Windows,
+        second: Second | None,
+    ) -> None:
+        self._predictor = predictor
+        self._windows = windows
+        self._second = second
+        self._prefix = streams[0][: windows.prefix] if len(streams) > 1 else streams[0][:0]
+        self._whole = [streams[0], *(np.concatenate([self._prefix, own]) for own in streams[1:])]
+        self._longest = max(entries.size for entries in self._whole)
+        self._of_thread = threading.local()
+
+    def pieces(self) -> Iterator[tuple[int, Span, int]]:
+        """Windows, numbered, with each of the streams that have something in them."""
+        for at, span in enumerate(self._windows.spans()):
+            if span.first >= self._longest:
+                return
+            for s, entries in enumerate(self._whole):
+                if self._first(span, s) < min(span.last, entries.size):
+                    yield at, span, s
+
+    def part(self, piece: tuple[int, Span, int]) -> tuple[int, Part]:
+        """The number of a piece's window, and what coding takes."""
+        at, span, s = piece
+        predictor = self._predictor
+        entries = self._whole[s][: span.last]
+        first = self._first(span, s)
+        begin = np.array([predictor.begin])
+        seen = np.concatenate([begin, predictor.tokens(entries[span.context : -1])])
+        if s > 0 and span.first == 0:
+            x = self._after_prefix(seen)
+        else:
+            x = self._read(seen)
+            x = x[first - span.context :]
+        before = seen[first - span.context :]
+        part = predictor.part(s, first, x, before, entries[first:])
+        if self._second:
+            seconds = self._second.read(self._cache("second"), entries, span, first)
+            part = replace(part, second=seconds)
+        return at, part
+
+    def _first(self, span: Span, s: int) -> int:
+        """The first token of stream `s` that is coded in the window."""
+        return max(span.first, self._prefix.size if s else 0)
+
+    def _cache(self, name: str) -> Any:
+        found = getattr(self._of_thread, name, None)
+        if found is None:
+            if name == "second":
+                assert self._second is not None
+                found = self._second.cache(1, self._windows)
+            else:
+                room = min(self._windows.window, self._longest)
+                found = self._predictor.network.cache(1, room)
+            setattr(self._of_thread, name, found)
+        return found
+
+    def _read(self, tokens: np.ndarray) -> np.ndarray:
+        self._of_thread.after_prefix = None
+        return self._predictor.network.read(self._cache("first"), 0, tokens)
+
+    def _after_prefix(self, tokens: np.ndarray) -> np.ndarray:
+        """Residuals from the last token of the prefix on, which others than the first share."""
+        size = self._prefix.size + 1
+        last = getattr(self._of_thread, "after_prefix", None)
+        if last is None:
+            last = self._read(tokens[:size])[-1:]
+            self._of_thread.after_prefix = last
+        x = self._predictor.network.read(self._cache("first"), 0, tokens[size:], size)
+        return np.concatenate([last, x])
 
 
 class Decoding:
@@ -190,7 +274,6 @@ class Decoding:
         self._span = next(self._spans)
         self._prefix = windows.prefix if streams > 1 else 0
         self._x = np.zeros((streams, predictor.network.model.shape.width), np.float32)
-        self._fresh = True
         count = predictor.vocabulary.order.size
         self._sums = np.empty((streams, count + 1), np.int64)
         self.round = 0
@@ -201,64 +284,72 @@ class Decoding:
             return active[active == 0]
         return active
 
-    def sums(self, streams: np.ndarray) -> np.ndarray:
-        """int64[m, entries + 1]: cumulative sums for the next token of each of `streams`."""
-        network, top = self._predictor.network, self._predictor.head
+    def sums(self, streams: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Cumulative sums for the next token of each of `streams`.
+
+        Returns:
+            int64[m, entries + 1], and the second model's int64[m, its entries + 1], all 0 where
+            it has no opinion, or None without such a model.
+        """
+        fresh = self.round == 0
         if self.round == self._span.last:
-            self._span = next(self._spans)
-            self._fresh = True
-        if self._fresh:
+            self._span, fresh = next(self._spans), True
+        if self._beside and fresh:
             for s in streams.tolist():
-                seen = np.array(self._said[s][self._span.context : self.round], np.int64)
-                fed = self._predictor.tokens(seen)
-                tokens = np.concatenate([np.array([self._predictor.begin]), fed])
-                self._x[s] = network.read(self._cache, s, tokens)[-1]
-                if self._beside:
-                    self._beside.start(s, seen)
-            self._fresh = False
-        elif self.round == self._prefix and self._prefix:
+                self._beside.start(s, self._said[s][self._span.context :])
+        advance = True
+        if self.round == self._prefix and self._prefix:
+            self._advance(np.zeros(1, np.int64), False)
             self._share_prefix()
+            advance = False
         out = self._sums[: streams.size]
-        before = np.full(streams.size, self._predictor.begin)
-        if self.round:
-            last = np.array([self._said[s][-1] for s in streams.tolist()])
-            before = self._predictor.tokens(last)
-        for at in range(0, streams.size, BATCH):
-            product, units = top.logits(self._x[streams[at : at + BATCH]])
-            self._predictor.share(
-                _cumulate,
-                units.size,
-                product,
-                units,
-                top.linear.scale,
-                top.said,
-                self._predictor.never(before[at : at + BATCH]),
-                out[at : at + BATCH],
-            )
-        return out
+
+        def some(mine: np.ndarray | None) -> np.ndarray | None:
+            if mine is None:
+                assert self._beside is not None
+                return self._beside.sums(streams)
+            own = streams[mine]
+            if advance:
+                self._advance(own, fresh)
+            self._predictor.sums(self._x[own], self._before(own), out[mine[0] : mine[-1] + 1])
+            return None
+
+        share = self._predictor.share
+        groups = np.array_split(np.arange(streams.size), min(share.threads, streams.size))
+        opinions = share.all(some, [*groups, *([None] if self._beside else [])])[-1]
+        return out, opinions
 
     def take(self, streams: np.ndarray, entries: np.ndarray) -> None:
-        """Go on by the decoded `entries` of `streams`; ends the round."""
-        tokens = self._predictor.tokens(entries)
+        """Note the decoded `entries` of `streams`; ends the round."""
         for s, entry in zip(streams.tolist(), entries.tolist(), strict=True):
             self._said[s].append(entry)
-        self.round += 1
-        if self.round == self._span.last:
-            return
-        position = np.full(streams.size, self.round - self._span.context, np.int64)
-        self._x[streams] = self._predictor.network.step(self._cache, streams, tokens, position)
-        if self._beside:
-            for s, entry in zip(streams.tolist(), entries.tolist(), strict=True):
+            if self._beside:
                 self._beside.take(s, entry)
+        self.round += 1
 
-    def opinions(self, streams: np.ndarray) -> np.ndarray:
-        """int64[m, second's entries + 1]: the second model's sums, all 0 where it has none."""
-        assert self._beside is not None
-        return self._beside.sums(streams)
+    def _before(self, streams: np.ndarray) -> np.ndarray:
+        """int64[m]: the last token of each stream."""
+        if self.round == 0:
+            return np.full(streams.size, self._predictor.begin)
+        return self._predictor.tokens(np.array([self._said[s][-1] for s in streams.tolist()]))
+
+    def _advance(self, streams: np.ndarray, fresh: bool) -> None:
+        """Have the model read what it has not read of some streams."""
+        predictor = self._predictor
+        if not fresh:
+            position = np.full(streams.size, self.round - self._span.context, np.int64)
+            self._x[streams] = predictor.network.step(
+                self._cache, streams, self._before(streams), position
+            )
+            return
+        for s in streams.tolist():
+            seen = predictor.tokens(np.array(self._said[s][self._span.context :], np.int64))
+            tokens = np.concatenate([np.array([predictor.begin]), seen])
+            self._x[s] = predictor.network.read(self._cache, s, tokens)[-1]
 
     def _share_prefix(self) -> None:
         """All streams begin with what the first has said by now."""
-        share_first(self._cache, self._prefix + 1)
+        self._cache.share_first(self._prefix + 1)
         self._x[1:] = self._x[0]
         if self._beside:
             self._beside.share()
@@ -267,7 +358,7 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """One stream's share of a window: first index, entries, trace and its count per token."""
 
     stream: int
@@ -278,7 +369,7 @@ class _Part:
     second: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint32))
 
 
-def _interleave(parts: list[_Part]) -> Coded:
+def _interleave(parts: list[Part]) -> Coded:
     """Round by round, in each round the streams in their order."""
     index = np.concatenate([part.first + np.arange(part.entries.size) for part in parts])
     streams = np.repeat([part.stream for part in parts], [part.entries.size for part in parts])
@@ -325,12 +416,10 @@ def _trace(
     entries: np.ndarray,
     out: np.ndarray,
     counts: np.ndarray,
-    first: int,
-    last: int,
 ) -> None:
     powers = np.empty(said.size, np.float32)
     sums = np.empty(vocabulary.order.size + 1, np.int64)
-    for r in range(first, last):
+    for r in range(units.size):
         head.cumulate(product, units, r, scale, said, never[r], powers, sums)
         counts[r] = kernel.trace(vocabulary, sums, entries[r], out[r])
 
@@ -343,11 +432,9 @@ def _cumulate(
     said: np.ndarray,
     never: np.ndarray,
     out: np.ndarray,
-    first: int,
-    last: int,
 ) -> None:
     powers = np.empty(said.size, np.float32)
-    for r in range(first, last):
+    for r in range(units.size):
         head.cumulate(product, units, r, scale, said, never[r], powers, out[r])
 
 

@@ -107,7 +107,7 @@ class Second:
             at = _follow_all(
                 product,
                 units,
-                top.linear.scale,
+                top.scale,
                 top.said,
                 never,
                 self._first,
@@ -129,24 +129,27 @@ class Beside:
     def __init__(self, second: Second, windows: Windows, streams: int) -> None:
         self._second = second
         self._cache = second.cache(streams, windows)
+        self._unread: list[list[np.ndarray]] = [[] for _ in range(streams)]
         self._at = np.zeros(streams, np.int64)  # places taken
         self._x = np.zeros((streams, second.network.model.shape.width), np.float32)
         count = second.vocabulary.order.size
         self._sums = np.empty((streams, count + 1), np.int64)
-        self._powers = np.empty(second.head.said.size, np.float32)
-        self._never = np.zeros(count, np.uint8)
 
-    def start(self, stream: int, entries: np.ndarray) -> None:
+    def start(self, stream: int, entries: list[int]) -> None:
         """Begin a window in which `entries` came before."""
-        spelt = [self._second.spell(int(entry)) for entry in entries]
+        spelt = [self._second.spell(entry) for entry in entries]
         self._at[stream] = 0
-        self._read(stream, np.concatenate([np.array([self._second.begin]), *spelt]))
+        self._unread[stream] = [np.array([self._second.begin]), *spelt]
 
     def take(self, stream: int, entry: int) -> None:
         """Go on by one token of the first model."""
-        self._read(stream, self._second.spell(entry))
+        self._unread[stream].append(self._second.spell(entry))
 
-    def _read(self, stream: int, tokens: np.ndarray) -> None:
+    def _read(self, stream: int) -> None:
+        if not self._unread[stream]:
+            return
+        tokens = np.concatenate(self._unread[stream])
+        self._unread[stream] = []
         at = int(self._at[stream])
         self._at[stream] += tokens.size
         if at + tokens.size <= self._cache.capacity:
@@ -154,35 +157,26 @@ class Beside:
 
     def share(self) -> None:
         """All streams have read what the first one has."""
-        share_first(self._cache, int(self._at[0]))
+        self._read(0)
+        self._cache.share_first(int(self._at[0]))
         self._x[1:] = self._x[0]
         self._at[1:] = self._at[0]
 
     def sums(self, streams: np.ndarray) -> np.ndarray:
         """int64[m, entries + 1]: cumulative sums, all 0 where a window has become too long."""
+        for stream in streams.tolist():
+            self._read(stream)
         out = self._sums[: streams.size]
-        product, units = self._second.head.logits(self._x[streams])
+        top = self._second.head
+        product, units = top.logits(self._x[streams])
+        powers = np.empty(top.said.size, np.float32)
+        never = np.zeros(self._second.vocabulary.order.size, np.uint8)
         for r, stream in enumerate(streams.tolist()):
             if self._at[stream] > self._cache.capacity:
                 out[r] = 0
                 continue
-            head.cumulate(
-                product,
-                units,
-                r,
-                self._second.head.linear.scale,
-                self._second.head.said,
-                self._never,
-                self._powers,
-                out[r],
-            )
+            head.cumulate(product, units, r, top.scale, top.said, never, powers, out[r])
         return out
-
-
-def share_first(cache: Any, seen: int) -> None:
-    """Give all streams of a cache the first `seen` places of its first one."""
-    for kept in (cache.keys, cache.values, cache.key_scale, cache.value_scale, cache.most):
-        kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
 
 
 @jit

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ncz.codec.errors import NczError
 from ncz.models.language import products
-from ncz.models.language.products import BFloat16, Float32, Int8
+from ncz.models.language.products import BFloat16, Float32, Int8, Panels
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,10 @@ class Saturating(Int8):
     name = "saturating"
 
     def by(self, left: Any, prepared: Any) -> Any:
-        right = prepared.int()
+        high, low = self._bytes(products.limbs(left), prepared.int()).chunk(2)
+        return 16 * high + low
+
+    def _bytes(self, left: Any, right: Any) -> Any:
         total = -128 * right.sum(dim=0, dtype=torch.int32).expand(left.shape[0], -1)
         for at in range(0, left.shape[1], 2):
             pair = (left[:, at : at + 2].int() + 128) @ right[at : at + 2]
@@ -49,7 +52,7 @@ class Rounding(Float32):
         return weight.float().t().contiguous()
 
     def by(self, left: Any, prepared: Any) -> Any:
-        return ((left.float() / 3) @ (prepared * 3)).to(torch.int32)
+        return (left.float() @ prepared).to(torch.int32)
 
 
 class Missing(Int8):
@@ -63,6 +66,7 @@ class Missing(Int8):
 
 def test_floats_are_exact_everywhere() -> None:
     assert products.is_exact(Float32())
+    assert products.is_exact(Panels())
 
 
 INT8 = pytest.param(
@@ -75,9 +79,9 @@ INT8 = pytest.param(
 
 
 def test_bfloat16_is_exact_or_reported_not_to_be() -> None:
-    left = torch.full((2, 3), 127, dtype=torch.int8)
+    left = torch.full((2, 3), 127, dtype=torch.int16)
     try:
-        BFloat16().by(left, BFloat16().prepare(left))
+        BFloat16().by(left, BFloat16().prepare(left.to(torch.int8)))
     except (RuntimeError, NotImplementedError, TypeError):
         assert not products.is_exact(BFloat16())
     else:  # this library has such products
@@ -90,7 +94,7 @@ def test_others_are_found_out(way: type) -> None:
 
 
 def test_the_best_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert products.best().name in ("int8", "float32")
+    assert products.best().name in ("panels", "int8", "float32")
     products.best.cache_clear()
     monkeypatch.setattr(products, "WAYS", (Saturating, Missing, Float32))
     assert products.best().name == "float32"
@@ -102,7 +106,7 @@ def test_none_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
         products.best()
 
 
-@pytest.mark.parametrize("way", [INT8, Float32])
+@pytest.mark.parametrize("way", [INT8, Float32, Panels])
 @settings(max_examples=40)
 @given(
     rows=st.integers(1, 40),
@@ -115,24 +119,35 @@ def test_any_shape(
     way: type, rows: int, terms: int, outputs: int, seed: int, largest: bool
 ) -> None:
     draw = np.random.Generator(np.random.PCG64(seed))
-    choice = [-128, 127] if largest else list(range(-128, 128))
-    left = draw.choice(choice, (rows, terms)).astype(np.int8)
-    right = draw.choice(choice, (outputs, terms)).clip(-127).astype(np.int8)
+    bound = (2032, 127)
+    left, right = (
+        draw.choice([-most, most], shape) if largest else draw.integers(-most, most + 1, shape)
+        for most, shape in zip(bound, ((rows, terms), (outputs, terms)), strict=True)
+    )
+    left, right = left.astype(np.int16), right.astype(np.int8)
     made = way()
     got = made.by(torch.from_numpy(left), made.prepare(torch.from_numpy(right)))
     assert got.dtype == torch.int32
     assert np.array_equal(got.numpy(), left.astype(np.int64) @ right.T.astype(np.int64))
 
 
-@pytest.mark.parametrize("way", [INT8, Float32])
+@pytest.mark.parametrize("way", [INT8, Float32, Panels])
 @pytest.mark.parametrize("strides", ["rows", "columns"])
 def test_a_single_term_in_any_layout(strides: str, way: type) -> None:
     right = torch.arange(-8, 8, dtype=torch.int8)[:, None]
     if strides == "columns":
         right = right.t().contiguous().t()
-    left = torch.tensor([[3], [-5]], dtype=torch.int8)
+    left = torch.tensor([[300], [-5]], dtype=torch.int16)
     got = way().by(left, way().prepare(right))
     assert torch.equal(got, left.int() @ right.int().t())
+
+
+def test_limbs_of_every_activation() -> None:
+    left = torch.arange(-2032, 2033, dtype=torch.int16)[None]
+    high, low = products.limbs(left).int()
+    assert torch.equal(16 * high + low, left[0].int())
+    assert (high.abs() <= 127).all()
+    assert (low.abs() <= 8).all()
 
 
 @pytest.mark.parametrize("way", [INT8])
@@ -140,10 +155,10 @@ def test_a_single_term_in_any_layout(strides: str, way: type) -> None:
 def test_padding_for_cuda_changes_nothing(shape: tuple[int, int, int], way: type) -> None:
     rows, terms, outputs = shape
     draw = np.random.Generator(np.random.PCG64(1))
-    left = torch.from_numpy(draw.integers(-128, 128, (rows, terms)).astype(np.int8))
+    left = torch.from_numpy(draw.integers(-2032, 2033, (rows, terms)).astype(np.int16))
     right = torch.from_numpy(draw.integers(-127, 128, (outputs, terms)).astype(np.int8))
-    got = products._padded_int_mm(left, right.t())
-    assert torch.equal(got, way().by(left, way().prepare(right)))
+    high, low = products._padded_int_mm(products.limbs(left), right.t()).chunk(2)
+    assert torch.equal(16 * high + low, way().by(left, way().prepare(right)))
 
 
 def test_the_widest_product_stays_within_32_bits() -> None:

@@ -75,7 +75,7 @@ def test_what_the_model_expects_is_what_a_decoder_is_told() -> None:
     decoding = predictor.decoder(WINDOWS, 1, 700)
     stream = np.zeros(1, np.int64)
     for token in prose().tokens:
-        weights = np.diff(decoding.sums(stream)[0])
+        weights = np.diff(decoding.sums(stream)[0][0])
         entry = words.index(token.text)
         order = np.argsort(-weights, kind="stable")
         assert order[token.rank] == entry
