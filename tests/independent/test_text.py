@@ -86,19 +86,26 @@ def same(
 
 
 def test_every_kind_of_run_in_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = text(170) + "naïve café\x00".encode() + noise(20) + text(260)[60:] + noise(9) + b"ab\xff"
-    runs = [Run(MODEL, 183), Run(CONTEXTS, 20), Run(MODEL, 200), Run(BYTES, 9), Run(CONTEXTS, 3)]
+    raw = text(110) + "naïve café\x00".encode() + noise(20) + text(180)[60:] + noise(9) + b"ab\xff"
+    runs = [Run(MODEL, 123), Run(CONTEXTS, 20), Run(MODEL, 120), Run(BYTES, 9), Run(CONTEXTS, 3)]
     same(raw, runs, 3, False, monkeypatch)
 
 
 def test_a_second_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = text(150) + b"\xff\n" + text(150)
+    raw = text(100) + b"\xff\n" + text(90)
     same(raw, [Run(MODEL, len(raw))], 2, True, monkeypatch)
 
 
-@pytest.mark.parametrize("second", [False, True])
-def test_models_that_are_sure_of_anything(second: bool) -> None:
-    raw, cuts, guess = text(200) + b"\x00" + text(60), [120], making.Guess(7)
+# So often that counts reach limits; and matches that come up to where another stream is.
+OFTEN = text(160) + b"\x00" + text(60) + b" and the" * 30
+AHEAD = b"ab the 0" * 20 + b"a" * 160
+
+
+@pytest.mark.parametrize(
+    ("raw", "cuts", "second"), [(OFTEN, [120, 300], True), (AHEAD, [120], False)]
+)
+def test_models_that_are_sure_of_anything(raw: bytes, cuts: list[int], second: bool) -> None:
+    guess = making.Guess(7)
     coded = making.encode(raw, cuts, guess, 12, second)
     bounds = list(zip(*(ends.tolist() for ends in making.bounds(len(raw), cuts)), strict=True))
     mixed = independent.Mix(

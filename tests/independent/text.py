@@ -319,7 +319,7 @@ class Stops:
             mix(c1, 24 * min(depth, 15) + sure),
             m2(prefix, before[0], before[1]),
         ]
-        x = []
+        x: list[int] = []
         for j in range(10):
             self._slot[j] = (mix(h[j], j + 101) >> 20) & self._mask
             entry = self._s[j][self._slot[j]]
