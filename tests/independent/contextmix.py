@@ -198,7 +198,18 @@ def m2(a: int, b: int, c: int) -> int:
     return mix(mix(a, b), c)
 
 
-Lines = defaultdict[int, bytearray]
+class Lines(dict[int, bytearray]):
+    """Lines of 16 bytes, made by fours: a line goes nowhere but into its four."""
+
+    def __init__(self, fill: Callable[[Lines, int], None] = lambda lines, four: None) -> None:
+        self._fill = fill
+
+    def __missing__(self, number: int) -> bytearray:
+        four = number >> 2
+        for each in range(4 * four, 4 * four + 4):
+            self[each] = bytearray(16)
+        self._fill(self, four)
+        return self[number]
 
 
 def find_line(lines: Lines, number: int, check: int) -> int:
@@ -547,6 +558,7 @@ class Prior:
         self._header = json.loads(packed[8 : 8 + size])
         self._kinds = json.loads(self._header["__metadata__"]["kinds"])
         self._data = packed[8 + size :]
+        self._fills: dict[tuple[tuple[int, ...], int], Callable[[Lines, int], None]] = {}
 
     def __getitem__(self, name: str) -> Sequence[int]:
         """A tensor, flat."""
@@ -556,6 +568,34 @@ class Prior:
         raw = zstandard.ZstdDecompressor().decompress(self._data[begin:end])
         code = {"uint8": "B", "uint16": "H", "int16": "h", "uint32": "I"}[self._kinds[name][0]]
         return memoryview(raw).cast(code)  # of a little-endian machine
+
+    def fill(self, contexts: tuple[int, ...], line_bits: int) -> Callable[[Lines, int], None]:
+        """What puts its lines into a four of an empty table, in order."""
+        if (contexts, line_bits) not in self._fills:
+            self._fills[contexts, line_bits] = self._fill(contexts, line_bits)
+        return self._fills[contexts, line_bits]
+
+    def _fill(self, contexts: tuple[int, ...], line_bits: int) -> Callable[[Lines, int], None]:
+        checks, states = self["lines.check"], self["lines.states"]
+        found: dict[int, list[int]] = defaultdict(list)  # line << 32 | number in the prior
+        wanted = [i in contexts for i in range(256)]
+        mask = (1 << line_bits) - 1
+        place = 0
+        for at, (step, owner) in enumerate(
+            zip(self["lines.step"], self["lines.context"], strict=True)
+        ):
+            place += step
+            if wanted[owner]:
+                number = place & mask
+                found[number >> 2].append(number << 32 | at)
+
+        def fill(lines: Lines, four: int) -> None:
+            for both in found.get(four, ()):
+                at = both & 0xFFFFFFFF
+                line = find_line(lines, both >> 32, checks[at])
+                lines[line][1:] = bytes(states[15 * at : 15 * at + 15])
+
+        return fill
 
 
 # --- The model
@@ -572,18 +612,68 @@ class Made(dict[int, list[int]]):
         return self[key]
 
 
+def moved_rows(
+    rows: Sequence[int], moved: Sequence[int], unit: int, make: Callable[[int], list[int]]
+) -> Made:
+    """Rows as `make` makes them, some of them moved."""
+    columns = len(moved) // len(rows)
+    index = {r: at for at, r in enumerate(rows)}
+
+    def made(r: int) -> list[int]:
+        row = make(r)
+        if r not in index:
+            return row[:]
+        moves = moved[columns * index[r] : columns * (index[r] + 1)]
+        return [a + unit * b for a, b in zip(row, moves, strict=False)]
+
+    return Made(made)
+
+
 PLAIN = [squash(128 * (j - 16)) >> 2 for j in range(33)]
+
+
+@dataclass
+class Matching:
+    """Where the match models point in a text, and what they expect."""
+
+    ptr: list[int] = dataclasses.field(default_factory=lambda: [0, 0])
+    length: list[int] = dataclasses.field(default_factory=lambda: [0, 0])
+    bucket: list[int] = dataclasses.field(default_factory=lambda: [0, 0])
+    expected: list[int] = dataclasses.field(default_factory=lambda: [0, 0])
+
+    def look(self, data: bytearray) -> None:
+        for m in (0, 1):
+            self.bucket[m] = _bucket(self.length[m])
+            self.expected[m] = data[self.ptr[m]] + 256 if self.length[m] > 0 else 0
+
+
+@dataclass
+class Bit:
+    """What contexts and match models say about bit k of a byte that began with the bits c0."""
+
+    k: int
+    c0: int
+    node: int
+    order: int
+    states: list[int]  # of each context
+    expects: list[int | None]  # of each match model
+    matched: int
+    x: list[int]
 
 
 class Model:
     def __init__(self, number: int, kind: int, size: int, prior: Prior | None) -> None:
         preset = PRESETS[number]
         self.contexts = preset.contexts[min(kind, 2)]
+        self._high = 7 if kind == TEXT else 5
+        self._line = [0] * len(self.contexts)
+        self._first_row = [sum(ROWS[:s]) for s in range(8)]
+        self._seen = 0
         self.sets = preset.sets
         count = len(self.contexts)
         self.line_bits = min(max((size * count // 2).bit_length(), preset.least), preset.most)
         self.match_mask = (1 << min(max(size.bit_length(), 12), 22)) - 1
-        self.lines: Lines = defaultdict(lambda: bytearray(16))
+        self.lines = Lines()
         self.matches: list[dict[int, int]] = [defaultdict(int), defaultdict(int)]
         guess = [((2 * n1 + 1) << 22) // (2 * (n0 + n1) + 2) for n0, n1, _, _ in STATES]
         self.p = Made(lambda i: [p << 10 for p in guess])
@@ -605,25 +695,113 @@ class Model:
         self.q = Made(lambda m: list(match_maps[32 * m : 32 * m + 32]))
         self.w = Made(lambda r: [16 * w for w in weights[wide * r : wide * r + used]])
         self.f = Made(lambda r: [16 * w for w in final[8 * r : 8 * r + on]])
-        for j in range(3):
-            rows, moved = prior[f"apm{j}.rows"], prior[f"apm{j}.moved"]
-            for at, r in enumerate(rows):
-                moves = moved[33 * at : 33 * at + 33]
-                self.a[j][r] = [a + 256 * b for a, b in zip(PLAIN, moves, strict=True)]
-        steps, checks, states = prior["lines.step"], prior["lines.check"], prior["lines.states"]
-        place = 0
-        for at, owner in enumerate(prior["lines.context"]):
-            place = (place + steps[at]) & 0xFFFFFF
-            if owner in self.contexts:
-                found = find_line(self.lines, place & ((1 << self.line_bits) - 1), checks[at])
-                self.lines[found][1:] = states[15 * at : 15 * at + 15]
+        self.a = [
+            moved_rows(prior[f"apm{j}.rows"], prior[f"apm{j}.moved"], 256, lambda r: PLAIN)
+            for j in range(3)
+        ]
+        self.lines = Lines(prior.fill(self.contexts, self.line_bits))
         self.start = 0
 
+    def find_lines(self, ctx: list[int], c0: int) -> int:
+        """The lines of all contexts at the start of a half; returns `order`."""
+        order = 0
+        for a, i in enumerate(self.contexts):
+            z = mix(ctx[i], i + 1)
+            if c0 > 1:
+                z = mix(z, c0)
+            number = (z >> 8) & ((1 << self.line_bits) - 1)
+            self._line[a] = find_line(self.lines, number, (z >> 40) & 255)
+            if i < self._high and self.lines[self._line[a]][1] != 0:
+                order += 1
+        return order
 
-def _learned(entry: int, target: int) -> int:
+    def read(self, k: int, c0: int, node: int, order: int, matching: Matching) -> Bit:
+        states = [self.lines[line][node] for line in self._line]
+        x: list[int] = []
+        for i, s in zip(self.contexts, states, strict=True):
+            if s == 0:
+                x += (0, 0, 0)
+            else:
+                p = self.p[i][s] >> 20
+                st = STRETCH[p]
+                x += (st, (p - 2048) >> 1, st if DETERMINISTIC[s] else 0)
+        expects: list[int | None] = [None, None]
+        for m in (0, 1):
+            expected = matching.expected[m]
+            if matching.length[m] > 0 and expected >> (8 - k) == c0:
+                expects[m] = one = (expected >> (7 - k)) & 1
+                p = self.q[m][matching.bucket[m]] >> 20
+                st = STRETCH[p]
+                x += (st, (p - 2048) >> 1) if one else (-st, (2048 - p) >> 1)
+            else:
+                x += (0, 0)
+        x.append(256)
+        matched = matching.bucket[0] if expects[0] is not None else 0
+        return Bit(k, c0, node, order, states, expects, matched, x)
+
+    def decode_bit(self, coder: RangeDecoder, bit: Bit, select: list[int], c4: int) -> int:
+        """Predict, decode, and learn what the prediction was made with."""
+        k, c0, expects, matched = bit.k, bit.c0, bit.expects, bit.matched
+        rows = [
+            c0,
+            256 * bit.order + c0,
+            256 * (0 if expects[0] is None else expects[0] + 1) + c0,
+            8 * (2 * matched + (expects[1] is not None)) + k,
+            *(8 * chosen + k for chosen in select),
+        ]
+        weights = [self.w[self._first_row[s] + rows[s]] for s in self.sets]
+        on = [(j, value) for j, value in enumerate(bit.x) if value]
+        out = [clamp(sum(w[j] * v for j, v in on) >> 16, 2047) for w in weights]
+        f0, f1 = self.f[c0], self.f[256 + matched]
+        t0 = clamp(sum(o * f for o, f in zip(out, f0, strict=True)) >> 16, 3071)
+        t1 = clamp(sum(o * f for o, f in zip(out, f1, strict=True)) >> 16, 3071)
+        t = (t0 + t1) >> 1
+        u = clamp(t, 2047) + 2048
+        cell, part = u >> 7, u & 127
+        apms = (
+            self.a[0][256 * matched + c0],
+            self.a[1][256 * (c4 & 255) + c0],
+            self.a[2][(mix(mix(c4 & 0xFFFFFF, 0), c0) >> 20) & 0xFFFF],
+        )
+        q = [apm[cell] * (128 - part) + apm[cell + 1] * part for apm in apms]
+        p1 = (squash(t) >> 2) + ((q[0] + 2 * q[1] + 3 * q[2]) >> 8)
+        y = coder.bit(min(max(p1, 1), (1 << 24) - 1))
+
+        near = cell + (part >> 6)
+        for apm in apms:
+            apm[near] += ((y << 22) - apm[near]) >> 6
+        self._seen += 1
+        rate = 10 + (self.start * 4096) // (4096 + self._seen)
+        for a, w in enumerate(weights):
+            err = ((y << 16) - (squash(out[a]) >> 8)) * rate
+            for j, v in on:
+                w[j] += (v * err + (1 << 19)) >> 20
+        err0 = ((y << 16) - (squash(t0) >> 8)) * 5
+        err1 = ((y << 16) - (squash(t1) >> 8)) * 5
+        for a in range(len(self.sets)):
+            f0[a] += (out[a] * err0 + (1 << 19)) >> 20
+            f1[a] += (out[a] * err1 + (1 << 19)) >> 20
+        return y
+
+    def learn(self, bit: Bit, matching: Matching, y: int) -> None:
+        """Histories, their maps, and the match models."""
+        for i, line in zip(self.contexts, self._line, strict=True):
+            s = self.lines[line][bit.node]
+            self.p[i][s] = learned(self.p[i][s], y << 22)
+            self.lines[line][bit.node] = NEXT[s][y]
+        for m in (0, 1):
+            if bit.expects[m] is not None:
+                right = bit.expects[m] == y
+                entry = self.q[m][matching.bucket[m]]
+                self.q[m][matching.bucket[m]] = learned(entry, 1 << 22 if right else 0)
+                if not right:
+                    matching.length[m] = 0
+
+
+def learned(entry: int, target: int, limit: int = 1023) -> int:
     p, count = entry >> 10, entry & 1023
     p += ((target - p) * RECIP[count]) >> 16
-    return (p << 10) + min(count + 1, 1023)
+    return (p << 10) + min(count + 1, limit)
 
 
 def _bucket(length: int) -> int:
@@ -688,114 +866,31 @@ def decode(params: bytes, coded: bytes, size: int, priors: dict[int, Prior] | No
     else:
         history = X86(kind == X86_64)
     model = Model(params[1], kind, size, (priors or {}).get(kind))
-    data = _decode(model, kind, history, RangeDecoder(coded[head:]), size)
+    data = _decode(model, history, RangeDecoder(coded[head:]), size)
     if absolute:
         to_relative(data)
     return bytes(data)
 
 
 def _decode(
-    model: Model, kind: int, history: Text | Binary | X86, coder: RangeDecoder, size: int
+    model: Model, history: Text | Binary | X86, coder: RangeDecoder, size: int
 ) -> bytearray:
     data = bytearray()  # what is not decoded yet cannot be read
-    shared = Shared()
-    ptr, length = [0, 0], [0, 0]
-    contexts, sets, lines = model.contexts, model.sets, model.lines
-    line = [0] * len(contexts)
-    first_row = [sum(ROWS[:s]) for s in range(8)]
-    seen = 0
+    shared, matching = Shared(), Matching()
     for pos in range(size):
         shared.see(data, pos)
         ctx, select = history.contexts(data, pos, shared)
-        c4 = shared.c4
         if pos >= 16:
-            _match(model, data, pos, shared, ptr, length)
-        bucket = [_bucket(length[m]) for m in (0, 1)]
-        expected = [data[ptr[m]] + 256 if length[m] > 0 else 0 for m in (0, 1)]
+            _match(model, data, pos, shared, matching.ptr, matching.length)
+        matching.look(data)
         c0 = 1
         for half in (0, 1):
-            order = 0
-            for a, i in enumerate(contexts):
-                z = mix(ctx[i], i + 1)
-                if half == 1:
-                    z = mix(z, c0)
-                number = (z >> 8) & ((1 << model.line_bits) - 1)
-                line[a] = find_line(lines, number, (z >> 40) & 255)
-                if i < (7 if kind == TEXT else 5) and lines[line[a]][1] != 0:
-                    order += 1
+            order = model.find_lines(ctx, c0)
             node = 1
             for k in range(4 * half, 4 * half + 4):
-                x: list[int] = []
-                for a, i in enumerate(contexts):
-                    s = lines[line[a]][node]
-                    if s == 0:
-                        x += (0, 0, 0)
-                    else:
-                        p = model.p[i][s] >> 20
-                        st = STRETCH[p]
-                        x += (st, (p - 2048) >> 1, st if DETERMINISTIC[s] else 0)
-                expects: list[int | None] = [None, None]
-                for m in (0, 1):
-                    if length[m] > 0 and expected[m] >> (8 - k) == c0:
-                        expects[m] = bit = (expected[m] >> (7 - k)) & 1
-                        p = model.q[m][bucket[m]] >> 20
-                        st = STRETCH[p]
-                        x += (st, (p - 2048) >> 1) if bit else (-st, (2048 - p) >> 1)
-                    else:
-                        x += (0, 0)
-                x.append(256)
-
-                matched = bucket[0] if expects[0] is not None else 0
-                rows = [
-                    c0,
-                    256 * order + c0,
-                    256 * (0 if expects[0] is None else expects[0] + 1) + c0,
-                    8 * (2 * matched + (expects[1] is not None)) + k,
-                    *(8 * chosen + k for chosen in select),
-                ]
-                weights = [model.w[first_row[s] + rows[s]] for s in sets]
-                on = [(j, value) for j, value in enumerate(x) if value]
-                out = [clamp(sum(w[j] * v for j, v in on) >> 16, 2047) for w in weights]
-                f0, f1 = model.f[c0], model.f[256 + matched]
-                t0 = clamp(sum(o * f for o, f in zip(out, f0, strict=True)) >> 16, 3071)
-                t1 = clamp(sum(o * f for o, f in zip(out, f1, strict=True)) >> 16, 3071)
-                t = (t0 + t1) >> 1
-                u = clamp(t, 2047) + 2048
-                cell, part = u >> 7, u & 127
-                apms = (
-                    model.a[0][256 * matched + c0],
-                    model.a[1][256 * (c4 & 255) + c0],
-                    model.a[2][(mix(mix(c4 & 0xFFFFFF, 0), c0) >> 20) & 0xFFFF],
-                )
-                q = [apm[cell] * (128 - part) + apm[cell + 1] * part for apm in apms]
-                p1 = (squash(t) >> 2) + ((q[0] + 2 * q[1] + 3 * q[2]) >> 8)
-                y = coder.bit(min(max(p1, 1), (1 << 24) - 1))
-
-                near = cell + (part >> 6)
-                for apm in apms:
-                    apm[near] += ((y << 22) - apm[near]) >> 6
-                seen += 1
-                rate = 10 + (model.start * 4096) // (4096 + seen)
-                for a, w in enumerate(weights):
-                    err = ((y << 16) - (squash(out[a]) >> 8)) * rate
-                    for j, v in on:
-                        w[j] += (v * err + (1 << 19)) >> 20
-                err0 = ((y << 16) - (squash(t0) >> 8)) * 5
-                err1 = ((y << 16) - (squash(t1) >> 8)) * 5
-                for a in range(len(sets)):
-                    f0[a] += (out[a] * err0 + (1 << 19)) >> 20
-                    f1[a] += (out[a] * err1 + (1 << 19)) >> 20
-                for a, i in enumerate(contexts):
-                    s = lines[line[a]][node]
-                    model.p[i][s] = _learned(model.p[i][s], y << 22)
-                    lines[line[a]][node] = NEXT[s][y]
-                for m in (0, 1):
-                    if expects[m] is not None:
-                        right = expects[m] == y
-                        entry = model.q[m][bucket[m]]
-                        model.q[m][bucket[m]] = _learned(entry, 1 << 22 if right else 0)
-                        if not right:
-                            length[m] = 0
+                bit = model.read(k, c0, node, order, matching)
+                y = model.decode_bit(coder, bit, select, shared.c4)
+                model.learn(bit, matching, y)
                 c0 = 2 * c0 + y
                 node = 2 * node + y
         data.append(c0 & 255)

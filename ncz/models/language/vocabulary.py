@@ -139,6 +139,14 @@ def weights(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> tuple[
 
 
 @lean
+def probability(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> int:
+    """Probability of side 1 at `node` in 24 bits, 1 to 2²⁴ - 1, from int64[n + 1], below 2^53."""
+    low, high = weights(vocabulary, cumulative, node)
+    p = np.int64(np.floor(np.float64(high) * 16777216.0 / np.float64(low + high)))
+    return min(max(p, 1), (1 << 24) - 1)
+
+
+@lean
 def find(vocabulary: Vocabulary, data: np.ndarray, at: int, length: int) -> int:
     """The entry that is ``data[at:at + length]``, uint8, or -1 if there is none."""
     node = np.int64(vocabulary.root[0])

@@ -9,7 +9,7 @@ probability, and a second model may say another; contexts join in
 
 Bytes can also be coded by contexts alone (:mod:`ncz.models.text.alone`), where the language
 model does not pay. Everything is integer arithmetic, but for one exact division of integers
-(:func:`probability`).
+(:func:`ncz.models.language.vocabulary.probability`).
 """
 
 from __future__ import annotations
@@ -160,20 +160,12 @@ def finish(state: State, code: np.ndarray) -> int:
 
 
 @lean
-def probability(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> int:
-    """Probability of side 1 at `node` in 24 bits, 1 to 2²⁴ - 1, from int64[n + 1], below 2^53."""
-    low, high = vocab.weights(vocabulary, cumulative, node)
-    p = np.int64(np.floor(np.float64(high) * 16777216.0 / np.float64(low + high)))
-    return min(max(p, 1), (1 << 24) - 1)
-
-
-@lean
 def trace(vocabulary: Vocabulary, cumulative: np.ndarray, entry: int, out: np.ndarray) -> int:
     """Probabilities of side 1 along the path to `entry` into `out`, uint32; how many."""
     node = np.int64(vocabulary.root[0])
     count = 0
     while node >= 0:
-        out[count] = probability(vocabulary, cumulative, node)
+        out[count] = vocab.probability(vocabulary, cumulative, node)
         count += 1
         node = np.int64(vocabulary.child[node, vocab.side(node, entry)])
     return count
@@ -285,7 +277,7 @@ def _run(
                 elif node >= 0 and vocabulary.step[node] == STEPS * depth + step:
                     p2 = np.int64(0)
                     if decode:
-                        p = probability(vocabulary, asked.sums[k], node)
+                        p = vocab.probability(vocabulary, asked.sums[k], node)
                         if two:
                             p2 = walk.opinion(
                                 asked.second_vocabulary,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ncz.codec.jit import lean
-from ncz.models.language.vocabulary import Vocabulary, agreed, weights
+from ncz.models.language.vocabulary import Vocabulary, agreed, probability
 
 NONE = np.int64(-(1 << 40))
 """The place of a walk that has left the vocabulary."""
@@ -30,9 +30,7 @@ def opinion(vocabulary: Vocabulary, sums: np.ndarray, place: int, step: int) -> 
     if place == NONE or sums[sums.size - 1] == 0:
         return np.int64(0)
     if place >= 0 and vocabulary.step[place] == step:
-        low, high = weights(vocabulary, sums, place)
-        p = np.int64(np.floor(np.float64(high) * 16777216.0 / np.float64(low + high)))
-        return min(max(p, 1), (1 << 24) - 1)
+        return probability(vocabulary, sums, place)
     return np.int64(_SURE if agreed(vocabulary, place, step) else (1 << 24) - _SURE)
 
 

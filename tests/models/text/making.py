@@ -11,6 +11,7 @@ from ncz.models.language.vocabulary import Vocabulary
 from ncz.models.text import kernel, state, walk
 
 WORDS = (b" the", b" and", b"he", b"th", b"the", b"then", b"in", b"ing", b"\r\n", b"  ", b"aaaa")
+SECOND = (b" then", b"a", b"an", b"and", b"ng", b"\r", b"e ", b"the", b"aaa")
 TOKENS = WORDS + tuple(bytes([byte]) for byte in range(32, 120))
 
 
@@ -65,10 +66,9 @@ def bounds(size: int, cuts: list[int]) -> tuple[np.ndarray, np.ndarray]:
 @functools.cache
 def second_vocabulary() -> Vocabulary:
     """Another one, which parts from the first in the midst of tokens."""
-    tokens = [b" then", b"a", b"an", b"and", b"ng", b"\r", b"e ", b"the", b"aaa"]
-    offsets = np.cumsum([0, *map(len, tokens)], dtype=np.int64)
+    offsets = np.cumsum([0, *map(len, SECOND)], dtype=np.int64)
     return vocab.build(
-        np.frombuffer(b"".join(tokens), np.uint8), offsets, np.zeros(len(tokens), np.uint8)
+        np.frombuffer(b"".join(SECOND), np.uint8), offsets, np.zeros(len(SECOND), np.uint8)
     )
 
 

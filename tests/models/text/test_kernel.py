@@ -104,5 +104,5 @@ def test_probabilities_are_ratios_of_weights(seed: int, bits: int) -> None:
     sums = sums.astype(np.int64)
     for node in map(np.int64, range(1, v.order.size)):
         low, high = map(int, vocab.weights(v, sums, node))
-        p = int(kernel.probability(v, sums, node))
+        p = int(vocab.probability(v, sums, node))
         assert abs(p - min(max((high << 24) // (low + high), 1), 2**24 - 1)) <= 1
