@@ -39,7 +39,8 @@ CODER_ID = 4
 REVISION = 1
 MAX_THREADS = 64
 
-_USUAL_THREADS = 8  # more than these wait for memory, and for each other
+_MOST_USED = 8  # threads; more wait for memory, and for each other
+_FOR_A_THREAD = 256 << 20  # bytes of weights that a thread more pays for
 _TOKEN = 4.0  # bytes of a usual token
 _TIMED = 16  # tokens that a measurement takes
 
@@ -78,12 +79,10 @@ class LlamaCoder:
 
     @property
     def name(self) -> str:
-        """``llama``, the window, the model's name and the build's."""
+        """``llama``, the window, the model's name, and the build's version and fingerprint."""
         mark = self.build.fingerprint(self.threads, self.windows.window)
-        return (
-            f"llama-{self.windows.window} with {self.model.name} "
-            f"by llama-cpp-python {self.build.version}, build {mark}"
-        )
+        made_by = f"build {self.build.version}-{mark}"
+        return f"llama-{self.windows.window} with {self.model.name}, {made_by}"
 
     @property
     def spec(self) -> CoderSpec:
@@ -106,7 +105,7 @@ class LlamaCoder:
                 return None
             mixers: list[kernel.State] = []  # of coding, then of decoding
             position = partial(_position, mixers)
-            with compiling("the llama.cpp engine"), metered(position, 2 * size, len(raw)):
+            with metered(position, 2 * size, len(raw)):
                 coded = self._encode(raw, runs, loaded, mixers)
                 if len(coded) >= len(raw):
                     return None
@@ -114,13 +113,13 @@ class LlamaCoder:
                     same = self._decode(coded, len(raw), loaded, mixers) == raw
                 except FormatError:
                     same = False
-        if not same:
-            notice.say(
-                "llama.cpp did not compute the same twice, so a block is coded without it; "
-                "this build of it is not to be relied on"
-            )
-            return None
-        return coded
+        if same:
+            return coded
+        notice.say(
+            "llama.cpp did not compute the same twice, so a block is coded without it; "
+            "do not rely on this build of it"
+        )
+        return None
 
     def decode(self, coded: bytes, raw_size: int) -> bytes:
         """The raw bytes of a block.
@@ -134,11 +133,7 @@ class LlamaCoder:
         loaded = self._ready()
         mixers: list[kernel.State] = []
         position = partial(_position, mixers)
-        with (
-            loaded.lock,
-            compiling("the llama.cpp engine"),
-            metered(position, raw_size, len(coded)),
-        ):
+        with loaded.lock, metered(position, raw_size, len(coded)):
             return self._decode(coded, raw_size, loaded, mixers)
 
     def memory(self, raw_size: int) -> int:
@@ -258,10 +253,12 @@ def make(gguf: Path, windows: Windows) -> LlamaCoder:
     """
     made_by = build.here()
     model = files.offer(gguf)
-    longest = _load(files.find(model), model.digest).model.context
+    loaded = _load(files.find(model), model.digest)
+    longest = loaded.model.context
     if longest < windows.window:
         windows = Windows(longest, max(1, longest * windows.hop // windows.window), 0)
-    return LlamaCoder(model, windows, made_by, min(pipeline.cores(), _USUAL_THREADS))
+    threads = min(loaded.size // _FOR_A_THREAD, pipeline.cores(), _MOST_USED)
+    return LlamaCoder(model, windows, made_by, max(1, threads))
 
 
 def from_params(params: bytes, models: tuple[ModelRef, ...]) -> LlamaCoder:
@@ -295,7 +292,7 @@ _LOADING = threading.Lock()
 
 
 def _load(path: Path, digest: bytes) -> Loaded:
-    with _LOADING:
+    with _LOADING, compiling("the llama.cpp engine"):
         return _loaded(path, digest)
 
 
@@ -307,7 +304,26 @@ def _loaded(path: Path, digest: bytes) -> Loaded:
         raise ModelError(
             f"{path} has {model.tokens} outputs and a tokenizer of more; fetch it again"
         )
+    _compile(tokenizer)
     return Loaded(model, tokenizer, Mask(tokenizer), begin, path.stat().st_size)
+
+
+def _compile(tokenizer: Tokenizer) -> None:
+    """Call once what is compiled at its first call, lest the wait begins within a block."""
+    vocabulary = tokenizer.vocabulary
+    sums = np.arange(vocabulary.order.size + 1)
+    none = np.zeros(vocabulary.order.size, np.uint8)
+    tokens.cumulate(np.zeros(vocabulary.rank.size, np.float32), vocabulary.order, none, sums)
+    entries = tokenizer.entries(b"a")[:1]
+    room = np.empty(STEPS * (int(vocabulary.length.max()) + 1), np.uint32)
+    trace = room[: kernel.trace(vocabulary, sums, entries[0], room)]
+    data, code = np.frombuffer(bytearray(b"a"), np.uint8), np.empty(64, np.uint8)
+    mixer = _fresh(1)
+    kernel.encode_tokens(mixer, vocabulary, data, code, _STREAM, entries, trace)
+    kernel.finish(mixer, code)
+    mixer = _fresh(1)
+    kernel.start_decoder(mixer, code)
+    kernel.decode_tokens(mixer, vocabulary, data, code, _STREAM, sums[None], entries)
 
 
 class _Reading:

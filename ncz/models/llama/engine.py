@@ -29,6 +29,8 @@ def library() -> Any:
         MissingExtra: it is not installed.
         NczError: it is, but cannot be loaded, or is too old.
     """
+    # Threads that spin while they wait for each other stand still on a machine that is busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import llama_cpp
     except ImportError:
