@@ -292,7 +292,7 @@ _LOADING = threading.Lock()
 
 
 def _load(path: Path, digest: bytes) -> Loaded:
-    with _LOADING, compiling("the llama.cpp engine"):
+    with _LOADING:
         return _loaded(path, digest)
 
 
@@ -304,7 +304,8 @@ def _loaded(path: Path, digest: bytes) -> Loaded:
         raise ModelError(
             f"{path} has {model.tokens} outputs and a tokenizer of more; fetch it again"
         )
-    _compile(tokenizer)
+    with compiling("the llama.cpp engine"):
+        _compile(tokenizer)
     return Loaded(model, tokenizer, Mask(tokenizer), begin, path.stat().st_size)
 
 
