@@ -2,7 +2,8 @@
 
 Floats agree to the last bit only between runs of the same machine code on processors with the
 same features. So a build is its version, the content of its libraries, and what it says of the
-machine, with the C library, where the functions come from that it does not bring itself.
+machine; and, for the functions that it does not bring itself, the C library and what that goes
+by when it chooses among its own versions of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from ncz.models.llama import engine
 
 _DIGEST = 8  # bytes of each digest in a header
 _LONGEST = 64  # bytes of a version
+# What code is chosen by while it runs, in LLVM's words; what it is compiled for, llama.cpp says.
+_FEATURES = (
+    "avx", "avx2", "fma", "fma4", "f16c", "avx512f", "avx512vl", "avx512bw", "avx512vnni",
+    "avx512bf16", "avxvnni", "amx-int8", "amx-bf16", "neon", "dotprod", "i8mm", "bf16", "sve",
+    "sve2",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Build:
     Attributes:
         version: of llama-cpp-python, ASCII.
         libraries: digest of the names and contents of its shared libraries, 8 bytes.
-        machine: digest of what it says of the processor, and of the system's C library, 8 bytes.
+        machine: digest of what it says of itself, of the processor's features and of the system's
+            C library, 8 bytes.
     """
 
     version: str
@@ -100,9 +108,20 @@ def here() -> Build:
         platform.machine(),
         *platform.libc_ver(),
         platform.mac_ver()[0],
+        _features(),
     )
     return Build(
         str(llama.__version__)[:_LONGEST],
         libraries.digest()[:_DIGEST],
         hashlib.sha256("\n".join(machine).encode()).digest()[:_DIGEST],
     )
+
+
+def _features() -> str:
+    from llvmlite import binding
+
+    try:
+        has = binding.get_host_cpu_features()
+    except RuntimeError:  # not known of this kind of processor
+        return ""
+    return " ".join(name for name in _FEATURES if has.get(name))

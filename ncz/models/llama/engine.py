@@ -37,7 +37,7 @@ def library() -> Any:
         raise MissingExtra("llama", "the llama.cpp engine") from None
     except (OSError, RuntimeError) as error:  # its shared library
         raise NczError(f"llama-cpp-python does not load ({error}); install it again") from None
-    if not hasattr(llama_cpp, "llama_memory_clear"):
+    if not hasattr(llama_cpp, "LLAMA_FLASH_ATTN_TYPE_DISABLED"):  # and what came before it
         raise NczError(
             f"llama-cpp-python {llama_cpp.__version__} is too old; run: pip install -U 'ncz[llama]'"
         )
@@ -122,7 +122,7 @@ class Context:
         self._handle = llama.llama_init_from_model(model.handle, params)
         if not self._handle:
             raise NczError(f"llama.cpp cannot make a context of {places} tokens; use a lower level")
-        self.close = weakref.finalize(self, llama.llama_free, self._handle)
+        weakref.finalize(self, llama.llama_free, self._handle)
         self._model = model  # which has to outlive this
         self._token = (llama.llama_token * 1)()
 
