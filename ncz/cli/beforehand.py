@@ -75,15 +75,19 @@ def estimate(options: CompressOptions, head: bytes, size: int, say: Callable[[st
     if options.level not in MODEL_LEVELS or size < _WORTH_MEASURING:
         return
     from ncz.formats import coders, levels
+    from ncz.models.llama.coder import LlamaCoder
     from ncz.models.text import pace
     from ncz.models.text.coder import TextCoder
 
-    plan = levels.plan(options.level, options.block_size, options.streams)
+    plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
     block = min(size, plan.block_size)
     sample = head[-pace.SAMPLE :]
-    seconds = sum(
-        pace.seconds(coder, sample, block) for coder in plan.coders if isinstance(coder, TextCoder)
-    )
+    seconds = 0.0
+    for coder in plan.coders:
+        if isinstance(coder, TextCoder):
+            seconds += pace.seconds(coder, sample, block)
+        elif isinstance(coder, LlamaCoder):
+            seconds += coder.seconds(block)
     seconds *= size / block
     if seconds < _SAY_S:
         return

@@ -29,6 +29,7 @@ from ncz.cli.targets import stdout_is_terminal, stdout_target
 )
 @click.option("-f", "--force", is_flag=True, help="Write binary data to a terminal.")
 @options.threads
+@options.gguf
 @options.memlimit
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.pass_context

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     "give finer random access.  [default: 8 MiB for -1 to -4, 16 MiB for -5 to -9]",
 )
 @options.streams
+@options.engine
 @options.memlimit
 @options.reports
 @click.pass_context
@@ -51,6 +52,8 @@ def command(
     threads: int,
     block_size: int | None,
     streams: int | None,
+    engine: str,
+    gguf: Path | None,
     memlimit: int | None,
     quiet: bool,
     verbose: bool,
@@ -68,6 +71,12 @@ def command(
     """
     if streams is not None and level is not None and level not in MODEL_LEVELS:
         raise click.UsageError(f"--streams is for levels 7 to 9, and -{level} has none")
+    if (gguf is not None) != (engine == "llama"):
+        raise click.UsageError("--engine llama and --model FILE go together")
+    if gguf is not None and level is not None and level not in MODEL_LEVELS:
+        raise click.UsageError(f"--engine llama is for levels 7 to 9, and -{level} has no model")
+    if gguf is not None and streams is not None:
+        raise click.UsageError("--engine llama makes one stream: leave out --streams")
     inputs = named_or_piped(files, "compress")
     destination = Destination(output, stdout, force, remove)
     destination.check(inputs)
@@ -88,7 +97,10 @@ def command(
             streams=streams,
         )
         if how.level in MODEL_LEVELS:
-            model.bring()
+            if gguf is not None:
+                how = replace(how, gguf=gguf)
+            else:
+                model.bring()
             if size is not None and reporter.talks:
                 head = reading.head(beforehand.HEAD)
                 beforehand.estimate(how, head, size, partial(reporter.note, name))

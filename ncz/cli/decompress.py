@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "and exit 3.",
 )
 @options.threads
+@options.gguf
 @options.memlimit
 @click.option(
     "--max-output",

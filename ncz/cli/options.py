@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +13,8 @@ from ncz.formats.levels import DEFAULT, DEFAULT_TEXT, LEVELS
 from ncz.models.text.windows import MAX_STREAMS
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_GGUF = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 class _LevelOption(click.Option):
@@ -96,6 +99,46 @@ def streams(function: F) -> F:
         help="At levels 7 to 9, cut text into N streams that are restored side by side: more are "
         "faster to restore, fewer make smaller files.  [default: 1 to 16, by size; 1 for -9]",
     )(function)
+
+
+def engine(function: F) -> F:
+    """--engine as `engine` and --model as `gguf`, a path or None, for commands that compress."""
+    for option in reversed(
+        [
+            click.option(
+                "--engine",
+                type=click.Choice(["exact", "llama"]),
+                default="exact",
+                help="What computes the language model of levels 7 to 9: ncz itself, exactly, or "
+                "llama.cpp, any GGUF, for this machine only.  [default: exact]",
+            ),
+            click.option(
+                "--model", "gguf", type=_GGUF, metavar="FILE", help="The GGUF file for llama.cpp."
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def gguf(function: F) -> F:
+    """--model, which makes a GGUF known to whatever restores."""
+    return click.option(
+        "--model",
+        type=_GGUF,
+        metavar="FILE",
+        expose_value=False,
+        callback=_offer,
+        help="The GGUF file of what was compressed with --engine llama.  [default: where it was "
+        "last used]",
+    )(function)
+
+
+def _offer(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    if value is not None and not ctx.resilient_parsing:
+        from ncz.models.llama import files
+
+        files.offer(value)
 
 
 def memlimit(function: F) -> F:

@@ -17,6 +17,7 @@ from ncz.cli.sources import open_source
 @click.command("test")
 @options.files
 @options.threads
+@options.gguf
 @options.memlimit
 @options.reports
 @click.pass_context

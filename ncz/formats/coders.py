@@ -5,10 +5,14 @@ Coders are imported when asked for: a file without language models decodes witho
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import UnsupportedError
 
-STORE, ZSTD, CONTEXTMIX, TEXT = 0, 1, 2, 3
+STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA = range(5)
+WITH_MODELS = (TEXT, LLAMA)
+"""The coders that need what the header lists as models."""
 
 
 def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
@@ -33,6 +37,10 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
         from ncz.models.text import coder
 
         return coder.from_params(spec.params, models)
+    if spec.id == LLAMA:
+        from ncz.models.llama import coder as llama
+
+        return llama.from_params(spec.params, models)
     raise UnsupportedError(
         f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
     )
@@ -69,3 +77,15 @@ def text(models: tuple[ModelRef, ...], windows: tuple[int, int, int], streams: i
 
     second = models[1] if len(models) > 1 else None
     return TextCoder(models[0], Windows(*windows), second=second, streams=streams)
+
+
+def llama(gguf: Path, windows: tuple[int, int, int]) -> tuple[Coder, ModelRef]:
+    """llama.cpp with a GGUF file in place of the exact engine, in one stream, and its model.
+
+    Windows are as for :func:`text`; they have no prefix here.
+    """
+    from ncz.models.llama.coder import make
+    from ncz.models.text.windows import Windows
+
+    coder = make(gguf, Windows(windows[0], windows[1], 0))
+    return coder, coder.model

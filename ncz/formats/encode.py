@@ -76,7 +76,7 @@ class Encoder:
             MemoryLimitError: one thread alone exceeds the limit.
             ModelMissing: the level's language model is not on this machine.
         """
-        plan = levels.plan(options.level, options.block_size, options.streams)
+        plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
         threads = fit_threads(options.threads, plan.memory, plan.block_size, options.memlimit)
         return cls(plan, threads)
 

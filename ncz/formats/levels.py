@@ -6,6 +6,7 @@ A level is the encoder's affair alone. Everything the decoder needs is in the fi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ncz.codec.coder import Coder, ModelRef
 from ncz.codec.errors import ModelMissing
@@ -55,18 +56,26 @@ class Plan:
         Args:
             used: index of the coder of the member's only block, None if it has no block.
         """
-        plain = tuple(coder for coder in self.coders if coder.spec.id != coders.TEXT)
+        plain = tuple(coder for coder in self.coders if coder.spec.id not in coders.WITH_MODELS)
         if used is not None and self.coders[used] not in plain:
             return self
         return replace(self, coders=plain, models=())
 
 
-def plan(level: int, block_size: int | None = None, streams: int | None = None) -> Plan:
+def plan(
+    level: int,
+    block_size: int | None = None,
+    streams: int | None = None,
+    gguf: Path | None = None,
+) -> Plan:
     """The plan of `level`, 1 to 9, with another block size or number of streams where given.
+
+    At levels 7 to 9, `gguf` is read by llama.cpp in place of the default model.
 
     Raises:
         ValueError: there is no such level.
         ModelMissing: the level's language model is not on this machine.
+        MissingExtra, ModelError: llama.cpp is not, or cannot use `gguf`.
     """
     if level not in LEVELS:
         raise ValueError(f"levels are 1 to 9, not {level}")
@@ -76,6 +85,9 @@ def plan(level: int, block_size: int | None = None, streams: int | None = None) 
     mixing = coders.contextmix(min(level, _MIXING))
     if level not in MODEL_LEVELS:
         return Plan((coders.store(), mixing), size)
+    if gguf is not None:
+        llama, read = coders.llama(gguf, WINDOWS[level])
+        return Plan((coders.store(), mixing, llama), size, (read,))
     models = (_model(), *(_second() if level == _TWO_MODELS else ()))
     text = coders.text(models, WINDOWS[level], streams or _STREAMS[level])
     return Plan((coders.store(), mixing, text), size, models)

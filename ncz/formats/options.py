@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ncz.codec import pipeline
 from ncz.codec.errors import MemoryLimitError
 from ncz.formats.header import MAX_BLOCK_SIZE
-from ncz.formats.levels import DEFAULT, LEVELS
+from ncz.formats.levels import DEFAULT, LEVELS, MODEL_LEVELS
 from ncz.models.text.windows import MAX_STREAMS
 
 MIN_BLOCK_SIZE = 1024  # bytes; below, checks and heads outweigh what they protect
@@ -26,6 +27,8 @@ class CompressOptions:
         memlimit: bytes of working memory; fewer threads are used to keep it. None: no limit.
         streams: into how many streams a language model's text is cut, 1 to 64; None lets the
             level and the block choose. More decode faster and compress less.
+        gguf: at levels 7 to 9, a GGUF file that llama.cpp (the extra ``llama``) reads in place of
+            the default model. What it makes can be restored only by the same build of llama.cpp.
     """
 
     level: int = DEFAULT
@@ -33,12 +36,15 @@ class CompressOptions:
     block_size: int | None = None
     memlimit: int | None = None
     streams: int | None = None
+    gguf: Path | None = None
 
     def __post_init__(self) -> None:
         if self.streams is not None and not 1 <= self.streams <= MAX_STREAMS:
             raise ValueError(f"streams are 1 to {MAX_STREAMS}, not {self.streams}")
         if self.level not in LEVELS:
             raise ValueError(f"levels are 1 to 9, not {self.level}")
+        if self.gguf is not None and (self.level not in MODEL_LEVELS or self.streams is not None):
+            raise ValueError("a GGUF file is for levels 7 to 9, and for one stream")
         _check_threads(self.threads)
         if self.block_size is not None and not MIN_BLOCK_SIZE <= self.block_size <= MAX_BLOCK_SIZE:
             raise ValueError(

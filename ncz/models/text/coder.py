@@ -25,10 +25,9 @@ from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
-from ncz.models import contextmix
 from ncz.models.contextmix.coder import ContextMix
 from ncz.models.language.network import Cache, Engine
-from ncz.models.text import kernel, layout, segments, state
+from ncz.models.text import framing, kernel, layout, segments, state
 from ncz.models.text.layout import BYTES, MODEL, Layout
 from ncz.models.text.loading import Ready, ready
 from ncz.models.text.predictor import Predictor
@@ -37,8 +36,6 @@ from ncz.models.text.windows import MAX_STREAMS, Windows, default_streams
 
 CODER_ID = 3
 REVISION = 1
-_BYTES_LEVEL = 6  # of the contexts that code what is not text
-_STORED, _MIXED = range(2)  # first byte of what is not text
 
 
 class TextCoder:
@@ -150,18 +147,9 @@ class TextCoder:
             for _, stream, length in waiting:
                 kernel.encode_bytes(mixer, text, code, stream, length)
         size = kernel.finish(mixer, code)
-        head = plan.layout.pack()
         if size > code.size:
             return raw + b"\0"  # longer than the block: whoever asked will not take it
-        coded_text = code[:size].tobytes()
-        if not plan.other:
-            return head + coded_text
-        mixed = contextmix.coder(_BYTES_LEVEL).encode(plan.other)
-        if mixed is None or len(mixed) >= len(plan.other):
-            other = bytes([_STORED]) + plan.other
-        else:
-            other = bytes([_MIXED]) + mixed
-        return head + varint.encode(size) + coded_text + other
+        return framing.pack(plan.layout, code[:size].tobytes(), plan.other)
 
     def decode(self, coded: bytes, raw_size: int) -> bytes:
         """The raw bytes of a block.
@@ -170,28 +158,12 @@ class TextCoder:
             FormatError: the coded data breaks the coder's framing.
             ModelMissing: the model is not here.
         """
-        found, at = layout.parse(coded, raw_size)
-        other_size = raw_size - found.text_size
-        end = len(coded)
-        if other_size:
-            try:
-                size, at = varint.decode(coded, at)
-            except (varint.Incomplete, ValueError):
-                raise FormatError("the coded data ends in its head") from None
-            end = at + size
-            if end >= len(coded):
-                raise FormatError("the coded text is longer than the block")
+        found, coded_text, other = framing.split(coded, raw_size)
         model = self._ready()
         with model.lock:
             self._prove(model)
-            text = self._decode(coded[at:end], found, model, len(coded))
-        if not other_size:
-            return text.tobytes()
-        out = np.empty(raw_size, np.uint8)
-        is_text = found.is_text()
-        out[is_text] = text
-        out[~is_text] = np.frombuffer(_decode_other(coded[end:], other_size), np.uint8)
-        return out.tobytes()
+            text = self._decode(coded_text, found, model, len(coded))
+        return framing.join(found, text, other)
 
     def _decode(self, coded: bytes, found: Layout, model: Ready, coded_size: int) -> np.ndarray:
         text = np.zeros(found.text_size, np.uint8)
@@ -275,7 +247,7 @@ class TextCoder:
             second = self._load(self.second).predictor.network
             most = min(2 * self.windows.window, second.model.shape.context)
             models += _memory(second, streams, most)
-        return models + ContextMix(_BYTES_LEVEL).memory(raw_size) + 4 * raw_size + _ENGINE
+        return models + ContextMix(framing.BYTES_LEVEL).memory(raw_size) + 4 * raw_size + _ENGINE
 
 
 _READING = 0.9  # of the time that coding takes is the model's
@@ -397,13 +369,3 @@ def _encoded(mixer: kernel.State, predictor: Predictor, size: int, tokens: int) 
     """Bytes of `size` that are done: the model reads windows of all streams ahead of coding."""
     read = size * predictor.read_ahead // tokens
     return int(_READING * read + (1 - _READING) * _mixed(mixer))
-
-
-def _decode_other(coded: bytes, size: int) -> bytes:
-    if coded[0] == _STORED:
-        if len(coded) != size + 1:
-            raise FormatError("what is not text has another size than the head says")
-        return coded[1:]
-    if coded[0] == _MIXED:
-        return contextmix.coder(_BYTES_LEVEL).decode(coded[1:], size)
-    raise FormatError(f"what is not text starts with {coded[0]}, which is no way to code it")

@@ -10,6 +10,8 @@ as long.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -29,6 +31,11 @@ _ALWAYS = 2 * PIECE  # bytes of text up to which a sample would take as long as 
 
 def plan(raw: bytes, model: Ready) -> tuple[Run, ...]:
     """The runs of a block; none of them with the model where it does not pay."""
+    return plan_by(raw, partial(_cost_of_model, model=model))
+
+
+def plan_by(raw: bytes, cost: Callable[[bytes], float]) -> tuple[Run, ...]:
+    """The runs of a block, where `cost` says the bits that the model alone takes for a sample."""
     data = np.frombuffer(bytearray(raw), np.uint8)
     pieces = [data[at : at + PIECE] for at in range(0, data.size, PIECE)]
     kinds = [MODEL if _is_text(piece) else BYTES for piece in pieces]
@@ -41,7 +48,7 @@ def plan(raw: bytes, model: Ready) -> tuple[Run, ...]:
                 middle = group[len(group) // 2]
                 sample = pieces[middle][:_SAMPLE].tobytes()
                 share = len(sample) / pieces[middle].size
-                if _cost_of_model(sample, model) > _WORTH_IT * costs[middle] * share:
+                if cost(sample) > _WORTH_IT * costs[middle] * share:
                     for i in group:
                         kinds[i] = CONTEXTS
     sizes = [piece.size for piece in pieces]

@@ -1,0 +1,5 @@
+"""The engine that stands for llama.cpp."""
+
+from .fake import fake
+
+__all__ = ["fake"]
