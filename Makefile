@@ -7,11 +7,14 @@ READY  := $(VENV)/.ready
 
 # What `make results` measures: the folder `lossless` of NCZ_CORPORA, or what every machine has.
 RESULTS_OF ?= $(if $(NCZ_CORPORA),$(firstword $(subst :, ,$(NCZ_CORPORA)))/lossless,builtin)
-RESULTS_LEVELS ?= 1,3,6,7
+RESULTS_LEVELS ?= 1,3,6
+# The levels with language models take an hour on these, so they have a table of their own.
+TEXTS ?= alice29.txt rustblog2026.a.md dickens.1MB
+SHORT_TEXTS ?= alice29.txt
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
 
-.PHONY: help setup demo test check lint bench results man clean
+.PHONY: help setup demo test check lint bench results results-text man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
@@ -19,6 +22,7 @@ help:
 	@echo 'make check    lint and run the fast tests'
 	@echo 'make bench    ncz beside its peers on files of this machine, into bench-out/builtin'
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
+	@echo 'make results-text  the same for texts with language models (an hour)'
 	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
@@ -51,6 +55,11 @@ bench: $(READY)
 results: $(READY)
 	$(BIN)/ncz bench '$(RESULTS_OF)' --levels $(RESULTS_LEVELS) --peers $(RESULTS_PEERS) --jobs $(JOBS) --out bench-out/results --resume
 	$(BIN)/python -m ncz.corpora.publish bench-out/results
+
+results-text: $(READY)
+	$(BIN)/ncz bench $(TEXTS:%='$(RESULTS_OF)/%') --levels 6,7 --peers xz,ppmd --out bench-out/texts --resume
+	$(BIN)/ncz bench $(SHORT_TEXTS:%='$(RESULTS_OF)/%') --levels 8,9 --peers none --out bench-out/short-texts --resume
+	$(BIN)/python -m ncz.corpora.publish --texts bench-out/texts bench-out/short-texts
 
 man: $(READY)
 	$(BIN)/ncz man build/man/man1

@@ -1,28 +1,43 @@
 """The numbers in the documents, written from a benchmark and never typed.
 
-``make results`` runs this: ``python -m ncz.corpora.publish OUT [ROOT]`` takes the folder that
-``ncz bench --out OUT`` filled and writes, in the working copy at ROOT, ``docs/results.md``,
-``docs/images/size-speed.png`` and the part of ``README.md`` between the two markers.
+``make results`` runs this: ``python -m ncz.corpora.publish OUT`` takes the folder that ``ncz bench
+--out OUT`` filled and writes ``docs/results.md``, ``docs/images/size-speed.png`` and the part of
+``README.md`` between two markers. ``make results-text`` does the same with texts, on which the slow
+levels are worth their time: ``--texts OUT…`` writes ``docs/results-text.md`` and another part.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import click
 
 from ncz.corpora import plot, report, rows
 from ncz.corpora.registry import CorpusError
+from ncz.corpora.rows import Row
 
 BEGIN = "<!-- results: written by `make results`, not by hand -->"
 END = "<!-- end of results -->"
+TEXT_BEGIN = "<!-- results of texts: written by `make results-text`, not by hand -->"
+TEXT_END = "<!-- end of results of texts -->"
 
 _HEAD = """\
 # Results
 
 Written by `make results`, not by hand. What the files are and how this is measured stands in
-[benchmark.md](benchmark.md); `ncz bench PATH` measures your own files the same way.
+[benchmark.md](benchmark.md); `ncz bench PATH` measures your own files the same way. What language
+models reach on texts is in [results-text.md](results-text.md).
 
 ![Size against speed](images/size-speed.png)
+
+"""
+_TEXT_HEAD = """\
+# Results with language models
+
+Written by `make results-text`, not by hand. Speeds are on the clock, with all cores at work; tok/s
+are tokens of the model a second, reading and restoring. All else is as in [results.md](results.md).
 
 """
 
@@ -37,10 +52,7 @@ def publish(out: Path, root: Path) -> list[Path]:
     Raises:
         CorpusError: the benchmark is not there or not finished, or the README lacks a marker.
     """
-    source = out / "results.json"
-    if not source.is_file():
-        raise CorpusError(f"{source} is not there; run `ncz bench … --out {out}` to its end first")
-    measured, machine = rows.from_json(source.read_text("utf-8"))
+    measured, machine = _measured(out)
     readme, results = root / "README.md", root / "docs" / "results.md"
     picture = root / "docs" / "images" / "size-speed.png"
     totals = report.totals(measured)
@@ -50,7 +62,7 @@ def publish(out: Path, root: Path) -> list[Path]:
         f"{files} files, {size:,} bytes in all, on one core ({machine['processor']}, "
         f"{machine['date']}):\n\n{report.totals_table(measured)}"
     )
-    text = between(readme.read_text("utf-8"), summary)
+    text = between(readme.read_text("utf-8"), summary, BEGIN, END)
     picture.parent.mkdir(parents=True, exist_ok=True)
     plot.draw(totals, picture)
     results.write_text(_HEAD + report.markdown(measured, machine), "utf-8")
@@ -58,15 +70,56 @@ def publish(out: Path, root: Path) -> list[Path]:
     return [results, picture, readme]
 
 
-def between(text: str, inserted: str) -> str:
-    """`text` with `inserted` between the two markers, in place of what was there."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def publish_texts(outs: Sequence[Path], root: Path) -> list[Path]:
+    """The same for texts, from one or more benchmarks. Result and errors as for :func:`publish`."""
+    found = [_measured(out) for out in outs]
+    measured = [row for some, _ in found for row in some]
+    machine = found[0][1]
+    readme, results = root / "README.md", root / "docs" / "results-text.md"
+    best = report.texts_table([row for row in measured if row.codec.startswith("ncz-")])
+    summary = (
+        f"On text, with language models ({machine['processor']}, {machine['cores']} cores, "
+        f"{machine['date']}):\n\n{best}"
+    )
+    text = between(readme.read_text("utf-8"), summary, TEXT_BEGIN, TEXT_END)
+    parts = [report.texts_table(measured), *report.failures(measured)]
+    page = "\n\n".join([*parts, report.machine_note(measured, machine)])
+    results.write_text(f"{_TEXT_HEAD}{page}\n", "utf-8")
+    readme.write_text(text, "utf-8")
+    return [results, readme]
+
+
+def _measured(out: Path) -> tuple[list[Row], dict[str, Any]]:
+    source = out / "results.json"
+    if not source.is_file():
+        raise CorpusError(f"{source} is not there; run `ncz bench … --out {out}` to its end first")
+    return rows.from_json(source.read_text("utf-8"))
+
+
+def between(text: str, inserted: str, first: str, last: str) -> str:
+    """`text` with `inserted` between two markers, in place of what was there."""
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise CorpusError(f"the README has no {BEGIN} … {END} to write between")
-    return f"{before}{BEGIN}\n\n{inserted}\n\n{END}{after}"
+        raise CorpusError(f"the README has no {first} … {last} to write between")
+    return f"{before}{first}\n\n{inserted}\n\n{last}{after}"
+
+
+@click.command()
+@click.option("--texts", is_flag=True, help="Benchmarks of texts.")
+@click.option("--root", type=click.Path(path_type=Path), default=".", help="The working copy.")
+@click.argument("out", type=click.Path(path_type=Path), nargs=-1, required=True)
+def main(texts: bool, root: Path, out: tuple[Path, ...]) -> None:
+    """Write what the benchmarks in OUT found into the documents."""
+    if not texts and len(out) != 1:
+        raise click.UsageError("the documents hold one benchmark; only texts may come from several")
+    try:
+        files = publish_texts(out, root) if texts else publish(out[0], root)
+    except CorpusError as error:
+        raise click.ClickException(str(error)) from None
+    for written in files:
+        click.echo(written)
 
 
 if __name__ == "__main__":
-    for written in publish(Path(sys.argv[1]), Path(*sys.argv[2:3])):
-        print(written)
+    main()

@@ -121,6 +121,34 @@ def sizes_table(rows: Sequence[Row]) -> str:
     return table(["file", "raw", *codecs], lines)
 
 
+def texts_table(rows: Sequence[Row]) -> str:
+    """One line for each codec on each file: size beside level 6, speeds on the clock, memory."""
+    head = ["file", "codec", "bytes", "bpb", "beside -6", "in tok/s", "out tok/s", "in kB/s"]
+    head += ["out kB/s", "peak MB"]
+    context = {(row.group, row.file): row.coded_size for row in rows if row.codec == "ncz-6"}
+    lines = []
+    for row in sorted(rows, key=lambda row: (row.group, row.file)):
+        if not row.ok:
+            lines.append([row.file, row.codec, "failed", *[""] * (len(head) - 3)])
+            continue
+        beside = context.get((row.group, row.file))
+        by_six = f"{100 * (row.coded_size / beside - 1):+.1f} %" if beside else ""
+        seconds = (row.encode_wall_s, row.decode_wall_s)
+        lines.append(
+            [
+                row.file,
+                f"**{row.codec}**" if row.codec.startswith("ncz-") else row.codec,
+                f"{row.coded_size:,}",
+                f"{8 * row.coded_size / row.raw_size:.3f}",
+                by_six,
+                *(f"{row.tokens / s:,.0f}" if row.tokens and s else "" for s in seconds),
+                *(speed(row.raw_size / s if s else None) for s in seconds),
+                f"{max(row.encode_peak_bytes, row.decode_peak_bytes) / 1e6:,.0f}",
+            ]
+        )
+    return table(head, lines)
+
+
 def machine_note(rows: Sequence[Row], machine: dict[str, Any]) -> str:
     """What it ran on and which versions, and how to read the columns."""
     versions = ", ".join(

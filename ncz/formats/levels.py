@@ -96,16 +96,26 @@ def plan(
 def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
     """The index in ``plan.coders`` of the coder that was chosen for a block, and the coded bytes.
 
-    Coded bytes are never longer than `raw`: the shortest of all coders is taken.
+    Coded bytes are never longer than `raw`: the shortest of all coders is taken. Where the block is
+    all there is, what the header needs to name models counts, too.
     """
     found = [(len(raw), 0, raw)]
+    naming = len(_header(plan)) - len(_header(plan.lean(None))) if len(raw) < plan.block_size else 0
     # The slowest comes first, so that the meter shows it and not how soon the quick ones are done.
     for i in reversed(range(1, len(plan.coders))):
         coded = plan.coders[i].encode(raw)
         if coded is not None:
-            found.append((len(coded), i, coded))
+            extra = naming if plan.coders[i].spec.id in coders.WITH_MODELS else 0
+            found.append((len(coded) + extra, i, coded))
     _, best, shortest = min(found)
     return best, shortest
+
+
+def _header(plan: Plan) -> bytes:
+    from ncz.formats import header
+
+    specs = tuple(coder.spec for coder in plan.coders)
+    return header.pack(header.Header(specs, plan.block_size, models=plan.models))
 
 
 def suits_model(sample: bytes) -> bool:

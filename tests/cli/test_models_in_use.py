@@ -144,7 +144,7 @@ def test_restoring_without_the_model(ncz, tiny):
     for args in (["decompress"], ["test"], ["cat"], ["decompress", "-c"]):
         result = ncz(*args, "a.ncz")
         assert (result.code, result.out) == (4, b""), "refused before a byte"
-        assert result.lines == [f"ncz: a.ncz: {sentence}"]
+        assert result.lines[-1:] == [f"ncz: a.ncz: {sentence}"]  # compiling may say something, too
     result = ncz("decompress", stdin=Path("a.ncz").read_bytes())
     assert (result.code, result.out) == (4, b"")
     assert here() == ["a.ncz", "cache"]

@@ -139,11 +139,31 @@ def test_publishing_fills_the_documents_and_twice_is_once(tmp_path):
     assert readme.read_text() == text
 
 
+def test_publishing_texts(tmp_path):
+    out, root = tmp_path / "out", tmp_path / "root"
+    (root / "docs").mkdir(parents=True)
+    out.mkdir()
+    seven = replace(row("ncz-7", "a", 1_000_000, 150_000, 10.0, 20.0), tokens=100_000)
+    failed = replace(row("ncz-8", "a", 1_000_000, 0), error="other bytes came back")
+    (out / "results.json").write_text(rows.as_json([*ROWS, seven, failed], MACHINE))
+    readme = root / "README.md"
+    readme.write_text(f"before\n{publish.TEXT_BEGIN}\nold\n{publish.TEXT_END}\nafter\n")
+    publish.publish_texts([out], root)
+    line = "| a | **ncz-7** | 150,000 | 1.200 | -25.0 % | 5,000 | 2,500 | 50 | 25 | 30 |"
+    page = (root / "docs" / "results-text.md").read_text()
+    assert line in page
+    assert line in readme.read_text()
+    assert "| a | **ncz-3** | 250,000 | 2.000 | +25.0 % |  |  | 1,000 | 2,000 | 30 |" in page
+    assert "| a | ncz-8 | failed |" in page
+    assert "| a | xz-9e |" in page
+    assert "xz-9e" not in readme.read_text()
+
+
 def test_publishing_what_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(CorpusError, match="is not there"):
         publish.publish(tmp_path, tmp_path)
     with pytest.raises(CorpusError, match="to write between"):
-        publish.between("no markers", "text")
+        publish.between("no markers", "text", publish.BEGIN, publish.END)
 
 
 def test_the_speed_of_a_language_model_counts_only_where_it_is_asked():

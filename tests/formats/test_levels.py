@@ -5,8 +5,9 @@ import io
 import pytest
 
 import ncz
+from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import ModelMissing
-from ncz.formats import levels
+from ncz.formats import coders, levels
 from ncz.models import weights
 
 WORDS = b"it was the best of times and worst of all that you with his age in foolishness".split()
@@ -77,8 +78,9 @@ def test_no_such_level(level):
 class Fixed:
     """A coder that always gives the same, and notes that it was asked."""
 
-    def __init__(self, coded, asked):
+    def __init__(self, coded, asked, number=9):
         self.coded, self.asked = coded, asked
+        self.spec = CoderSpec(number, b"")
 
     def encode(self, raw):
         self.asked.append(self)
@@ -98,5 +100,15 @@ class Fixed:
 def test_the_shortest_is_chosen(coded, chosen):
     asked = []
     tried = [Fixed(one, asked) for one in coded]
-    assert levels.encode(levels.Plan((None, *tried), 4), b"raw!") == chosen
+    assert levels.encode(levels.Plan((coders.store(), *tried), 4), b"raw!") == chosen
     assert asked == tried[::-1], "what takes longest comes first"
+
+
+@pytest.mark.parametrize(
+    ("saved", "block_size", "chosen"), [(50, 999, 1), (60, 999, 2), (1, 500, 2)]
+)
+def test_naming_a_model_counts_where_a_block_is_all_there_is(saved, block_size, chosen):
+    one, two = Fixed(bytes(200), []), Fixed(bytes(200 - saved), [], coders.TEXT)
+    model = ModelRef(bytes(32), "a model of 19 bytes")  # with digest, lengths and coder 54
+    plan = levels.Plan((coders.store(), one, two), block_size, (model,))
+    assert levels.encode(plan, bytes(500))[0] == chosen

@@ -290,11 +290,11 @@ class Stops:
         self._mask = (1 << bits) - 1
         self._s: list[dict[int, int]] = [defaultdict(lambda: 1 << 31) for _ in range(10)]
         plain = [3000, 0] * 10 + [50000, 0, 0, 0] + [0] + [8000] * 11
+        if models == 2:
+            plain = halved(plain, (20, 22), (21, 23))
         weights = moved_rows(
             start["stops.weights.rows"], start["stops.weights.moved"], 16, lambda r: plain
         )
-        if models == 2:
-            weights = halved(weights, (20, 22), (21, 23))
         cells = moved_rows(
             start["stops.charts.rows"], start["stops.charts.moved"], 256, lambda r: STRAIGHT
         )
@@ -338,15 +338,13 @@ class Stops:
             self._s[j][self._slot[j]] = learned(entry, y << 22, 255)
 
 
-def halved(weights: Made, *pairs: tuple[int, int]) -> Made:
-    def made(r: int) -> list[int]:
-        row = weights[r][:]
-        for first, second in pairs:
-            row[first] >>= 1
-            row[second] = row[first]
-        return row
-
-    return Made(made)
+def halved(weights: list[int], *pairs: tuple[int, int]) -> list[int]:
+    """A row in which a second model takes half of what the first one has."""
+    row = weights[:]
+    for first, second in pairs:
+        row[first] >>= 1
+        row[second] = row[first]
+    return row
 
 
 SIZES = (512, 512, 2048, 4096, 2048, 576)
@@ -371,13 +369,12 @@ class Bits:
                 row = [16 * w for w in known[at : at + 89]]
             row = [w >> 2 for w in row]
             row[1:84:3] = [1500] * 28
-            return [*row, 50000, 0, 0, 0, *[8000] * 11]
+            row = [*row, 50000, 0, 0, 0, *[8000] * 11]
+            return halved(row, (89, 91), (90, 92)) if models == 2 else row
 
+        last = halved([9362] * 8, (6, 7)) if models == 2 else [9362] * 8
         weights = moved_rows(start["weights.rows"], start["weights.moved"], 16, plain)
-        final = moved_rows(start["final.rows"], start["final.moved"], 16, lambda r: [9362] * 8)
-        if models == 2:
-            weights = halved(weights, (89, 91), (90, 92))
-            final = halved(final, (6, 7))
+        final = moved_rows(start["final.rows"], start["final.moved"], 16, lambda r: last)
         cells = moved_rows(start["charts.rows"], start["charts.moved"], 256, lambda r: STRAIGHT)
         self._first = Mixer(SIZES, weights)
         self._second = Mixer((256, 32, 192), final)

@@ -23,6 +23,7 @@ from ncz.models.language.rows import highest
 WEIGHT = np.float32(16383)  # of the largest weight
 _PIECE = 512  # positions whose values are summed up at once: 14 + 7 + 9 bits are below 2³¹
 _TOGETHER = 24  # queries of one stream, following each other, that go through its past at once
+_APART = 32  # numbers between rows, which in steps of 4 KiB would push each other out of the cache
 _SUM_ONE = np.float32(1 << 20)  # of the weights' sum
 _LOG2_E = 1.4426950408889634
 
@@ -130,8 +131,9 @@ def attend(
     room = keys.shape[2] * LANES
     wide = kept_values.shape[3]
     most_rows = max(1, _TOGETHER // group)
-    scores = np.empty((most_rows * group, room), np.int32)
-    weights = np.empty((most_rows * group, room), np.int16)
+    step = room + _APART
+    scores = np.empty((most_rows * group, step), np.int32)
+    weights = np.empty((most_rows * group, step), np.int16)
     units = np.empty(most_rows * group, np.float32)
     exponents = np.empty(room, np.float32)
     part = np.empty((most_rows * group, wide), np.int32)
@@ -167,7 +169,7 @@ def attend(
                 width >> 1,
                 scores,
                 0,
-                room,
+                step,
             )
             for k in range(rows):
                 now = position[r] + k // group
@@ -189,7 +191,7 @@ def attend(
                 times(
                     weights,
                     at - low,
-                    room,
+                    step,
                     rows,
                     kept_values,
                     past + at * wide,

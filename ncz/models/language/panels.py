@@ -91,6 +91,12 @@ def _summed_anywhere(builder: Any, a: Any, b: Any) -> Any:
     return builder.add(*sums)
 
 
+def _prefetch(builder: Any, at: Any) -> None:
+    kind = ir.FunctionType(ir.VoidType(), (at.type, _INT, _INT, _INT))
+    fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(fetch, (at, *(ir.Constant(_INT, n) for n in (0, 3, 1))))
+
+
 def _numbers(values: list[int]) -> Any:
     return ir.Constant(ir.VectorType(_INT, len(values)), values)
 
@@ -158,6 +164,7 @@ def _sums_of(
 
 
 _CASE = 8  # more than panels at once
+_AHEAD = 4096  # bytes: what is multiplied next is fetched while the processor still multiplies
 _sums: Any = _sums_of
 
 
@@ -195,6 +202,7 @@ def _case(
             both = builder.load(builder.bitcast(builder.gep(start, [at]), _WEIGHTS.as_pointer()))
             both.align = 1
             weights.append(builder.sext(both, _PAIRS))
+        _prefetch(builder, builder.gep(builder.gep(starts[0], [at]), [_INT(_AHEAD)]))
         for row, of_row in zip(activations, totals, strict=True):
             pair = builder.load(builder.gep(row, [loop.index]))
             pair.align = 2

@@ -1,6 +1,7 @@
 """Text to tokens, the way the model was trained to see it.
 
-Only the encoder asks; any tokens that spell the text decode to it. But a model has only ever
+The encoder asks; any tokens that spell the text decode to it. (A decoder asks about single
+tokens of another model's, see ``whole``.) But a model has only ever
 seen one tokenization of each text, so that one costs least. Works on bytes: what no token can
 say becomes an escape, and the text of control tokens is text like any other.
 """
@@ -63,8 +64,13 @@ class Tokenizer:
         self._joined = np.zeros(1 << 16, np.uint8)
         _survey(self.vocabulary, self.kinds, self._begins, self._joined)
 
-    def encode(self, data: bytes | bytearray | memoryview | np.ndarray) -> np.ndarray:
+    def encode(
+        self, data: bytes | bytearray | memoryview | np.ndarray, whole: bool = False
+    ) -> np.ndarray:
         """The tokens of `data`, int32[n]; -1 - byte is a byte that no token says.
+
+        With `whole`, it is one piece. So a decoder has to see it where it asks at all: what a
+        letter is, and so where pieces end, depends on the version of Unicode.
 
         In memory a small multiple of the data, at worst some 70 times, where it is one word.
         """
@@ -76,7 +82,7 @@ class Tokenizer:
             _mark_wholes(self.vocabulary, self.kinds, self._begins, raw, cuts)
         if self.by_character:
             _cut_where_nothing_joins(raw, self._joined, cuts)
-        else:
+        elif not whole:
             self._cut(raw, cuts)
         out = np.empty(raw.size, np.int32)
         count = _encode(

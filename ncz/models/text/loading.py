@@ -37,11 +37,7 @@ class Ready:
 
     def entries(self, text: bytes) -> np.ndarray:
         """int32: the tokens of `text`, as entries of the sorted vocabulary."""
-        tokens = self.tokenizer.encode(text)
-        vocabulary = self.predictor.vocabulary
-        said = vocabulary.rank[np.maximum(tokens, 0)]
-        escaped = vocabulary.escapes[np.clip(-1 - tokens, 0, 255)]
-        return np.where(tokens >= 0, said, escaped).astype(np.int32)
+        return self.tokenizer.entries(text)
 
 
 def ready(model: ModelRef) -> Ready:

@@ -72,7 +72,7 @@ class Second:
         if found is None:
             start = self._first.start[entry]
             word = self._first.bytes[start : start + self._first.length[entry]].tobytes()
-            tokens = self._tokenizer.encode(word).astype(np.int64)
+            tokens = self._tokenizer.encode(word, whole=True).astype(np.int64)
             found = np.where(tokens >= 0, tokens, self.begin)
             self._spelt[entry] = found
         return found

@@ -18,9 +18,11 @@ from ncz.models.contextmix.prior import pinned
 if TYPE_CHECKING:
     from ncz.models.text.kernel import State
 
-NAME = "start.safetensors"
-DIGEST = "39b1e17173b4c511944d346d21e9173aa39a6a5a7d8116c79ee6f53b2c4d3aaa"
-"""SHA-256 of the start's file, in hex."""
+FILES = {
+    1: ("start.safetensors", "39b1e17173b4c511944d346d21e9173aa39a6a5a7d8116c79ee6f53b2c4d3aaa"),
+    2: ("pair.safetensors", "88f2530a2cf01eeb6ef7a88a7c1837590985f778e494f764de9d8b79e8f10c09"),
+}
+"""For one language model and for two: the name and the SHA-256, in hex."""
 
 _WEIGHT_SHIFT = 4  # moves of weights are kept in steps of 16 / 65536
 _CELL_SHIFT = 8  # of charts' cells in steps of 256 / 2^22
@@ -30,13 +32,14 @@ Tensors = dict[str, np.ndarray]
 
 
 @functools.cache
-def load() -> Tensors:
-    """The start that comes with this ncz.
+def load(models: int = 1) -> Tensors:
+    """The start that comes with this ncz, for so many language models.
 
     Raises:
         NczError: its file is missing, or not the one it should be.
     """
-    return pinned(resources.files(__package__) / "starts" / NAME, DIGEST)
+    name, digest = FILES[models]
+    return pinned(resources.files(__package__) / "starts" / name, digest)
 
 
 def apply(state: State, tensors: Tensors) -> None:

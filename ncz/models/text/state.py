@@ -16,7 +16,7 @@ PRESET = 6
 """The preset of context mixing whose contexts, memory and trained start are used."""
 
 SHIPPED: start.Tensors = {}
-"""Stands for the start that comes with ncz."""
+"""Stands for the start that comes with ncz, for as many models."""
 
 _LEAST_BITS, _MOST_BITS = 12, 20  # of the places for each context of opinions and stops
 
@@ -55,9 +55,9 @@ def fresh(
         stops=stops.fresh(bits),
         opinions=opinions.fresh(bits),
     )
-    if trained is not None:
-        start.apply(state, start.load() if trained is SHIPPED else trained)
     if models > 1:
         together.share(state.together, model)
         stops.share(state.stops)
+    if trained is not None:
+        start.apply(state, start.load(models) if trained is SHIPPED else trained)
     return state

@@ -20,8 +20,9 @@ def practised() -> state.State:
     sums = Guess(1)(0, 0)
     for entry in entries:
         used += kernel.trace(vocabulary(), sums, entry, room[used:])
-    learned, size = train.practise(vocabulary(), raw, entries, room[:used], None)
-    again, smaller = train.practise(vocabulary(), raw, entries, room[:used], learned)
+    said = train.Said(entries, room[:used], room[:0])
+    learned, size = train.practise(vocabulary(), raw, said, None)
+    again, smaller = train.practise(vocabulary(), raw, said, learned)
     assert smaller < size
     return again
 
@@ -43,19 +44,22 @@ def test_what_is_kept_comes_back() -> None:
     assert (given.opinions.trust >> 10 == learned.opinions.trust >> 10).all()
 
 
-def test_the_shipped_one_is_there_and_changes_something() -> None:
-    given = state.fresh(10, np.zeros(1, np.int64), np.full(1, 10))
-    nothing = blank()
+@pytest.mark.parametrize("models", [1, 2])
+def test_the_shipped_one_is_there_and_changes_something(models: int) -> None:
+    bounds = (np.zeros(1, np.int64), np.full(1, 10))
+    given = state.fresh(10, *bounds, models)
+    nothing = state.fresh(10, *bounds, models, trained=None)
     for name, (found, _) in start.moving(given).items():
         assert (found != start.moving(nothing)[name][0]).any(), name
 
 
 def test_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "DIGEST", "00")
+    name, _ = start.FILES[1]
     start.load.cache_clear()
+    monkeypatch.setitem(start.FILES, 1, (name, "00"))
     with pytest.raises(NczError, match="install ncz again"):
         start.load()
-    monkeypatch.setattr(start, "NAME", "missing.safetensors")
+    monkeypatch.setitem(start.FILES, 1, ("missing.safetensors", "00"))
     with pytest.raises(NczError, match="cannot be read"):
         start.load()
     start.load.cache_clear()
