@@ -237,7 +237,7 @@ def _way() -> str:
     try:
         from ncz.models.language import products
 
-        return f"{products.best().name} on the CPU"
+        return f"{products.on_cpu().name} on the CPU"
     except (ImportError, OSError, NczError) as error:
         return f"none that works: {error}"
 

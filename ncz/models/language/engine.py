@@ -8,12 +8,14 @@ differs, since what it compressed could be read nowhere else.
 from __future__ import annotations
 
 import os
+from ctypes.util import find_library
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ncz.codec.errors import NczError
 from ncz.codec.notice import say
+from ncz.models.language import products
 from ncz.models.language.exact import Exact
 from ncz.models.language.network import Engine, Network
 
@@ -37,15 +39,13 @@ def make(model: Exact, threads: int = 1, device: str | None = None) -> Engine:
     Raises:
         NczError: there is no such device here, or it computes wrongly.
     """
-    import torch
-
     wanted = device or os.environ.get(DEVICE) or ""
     if wanted not in ("", "cpu", "cuda"):
         raise NczError(f"{DEVICE} is {wanted!r}, which is neither cpu nor cuda")
     compiled = Network(model, threads)
-    if wanted == "cpu" or not (wanted or torch.cuda.is_available()):
+    if wanted == "cpu" or not (wanted or _sees_cuda()):
         return compiled
-    if not torch.cuda.is_available():
+    if not _sees_cuda():
         raise NczError(f"this torch sees no CUDA device; set {DEVICE}=cpu")
     from ncz.models.language import plain
 
@@ -60,6 +60,13 @@ def make(model: Exact, threads: int = 1, device: str | None = None) -> Engine:
         raise NczError(f"the CUDA device {differs}; set {DEVICE}=cpu")
     say(f"the CUDA device {differs}; the CPU works instead")
     return compiled
+
+
+def _sees_cuda() -> bool:
+    """Whether torch can use a GPU; without its driver's library, torch is not even loaded."""
+    if not (find_library("cuda") or find_library("nvcuda")):
+        return False
+    return bool(products.library().cuda.is_available())
 
 
 def agree(one: Network | plain.Network, other: Network | plain.Network) -> bool:

@@ -114,7 +114,7 @@ class Network:
         self.size = model.size
         self.threads = threads
         self._weights = forward.weights_of(model)
-        self._way = way or products.best()
+        self._way = way or products.on_cpu()
         self._of_torch: list[tuple[Any, ...]] = []
         if not isinstance(self._way, Panels):
             self._of_torch = [

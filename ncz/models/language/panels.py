@@ -52,6 +52,15 @@ def columns(outputs: int) -> int:
     return -(-outputs // block) * block
 
 
+def wide() -> bool:
+    """Whether this processor has the instructions that panels are made for, and no better ones.
+
+    Those are units for products of whole tiles, which libraries know how to use.
+    """
+    features = _features().split(",")
+    return "+avx2" in features and "+amx-int8" not in features
+
+
 def _features() -> str:
     """What the compiler may use, as numba has it."""
     asked: str | None = numba.config.CPU_FEATURES  # type: ignore[attr-defined]

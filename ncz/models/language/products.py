@@ -14,6 +14,7 @@ An activation has 12 bits. Where a way multiplies bytes or floats, it goes in as
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ncz.codec.errors import NczError
-from ncz.models.language.panels import columns, multiply, pack
+from ncz.models.language.panels import columns, multiply, pack, wide
 
 _LIMB = 16  # an activation is _LIMB · high + low, -127 ≤ high ≤ 127 and -8 ≤ low ≤ 7
 _FLOAT_TERMS = 1024  # of products of int8: 1024 · 128 · 127 is below 2^24
@@ -33,7 +34,7 @@ _LARGEST = 2032  # of an activation, as in :mod:`ncz.models.language.arithmetic`
 
 
 class Product(Protocol):
-    """A way to multiply by a fixed matrix. Tensors are torch's, on the device of the way."""
+    """A way to multiply by a fixed matrix, on tensors of torch on its device if not said."""
 
     name: str
 
@@ -45,25 +46,23 @@ class Product(Protocol):
 
 
 class Panels:
-    """Compiled, for the CPU: :mod:`ncz.models.language.panels`."""
+    """Compiled, for the CPU, on numpy's arrays: :mod:`ncz.models.language.panels`."""
 
     name = "panels"
 
     def prepare(self, weight: Any) -> tuple[np.ndarray, int]:
         """The matrix in panels, and how many outputs it has."""
-        return pack(weight.numpy()), weight.shape[0]
+        return pack(np.asarray(weight)), weight.shape[0]
 
-    def by(self, left: Any, prepared: tuple[np.ndarray, int]) -> Any:
+    def by(self, left: Any, prepared: tuple[np.ndarray, int]) -> np.ndarray:
         """int32[rows, outputs]."""
-        import torch
-
         right, outputs = prepared
-        whole = left.numpy()
+        whole = np.asarray(left)
         if whole.shape[1] % 2:
             whole = np.pad(whole, ((0, 0), (0, 1)))
         out = np.empty((whole.shape[0], columns(outputs)), np.int32)
         multiply(np.ascontiguousarray(whole), right, out)
-        return torch.from_numpy(out)[:, :outputs]
+        return out[:, :outputs]
 
 
 class Int8:
@@ -150,16 +149,33 @@ def _by_pieces(left: Any, prepared: Any, multiplied: Callable[[Any, Any], Any]) 
     return _joined(total)
 
 
-WAYS: tuple[Callable[[], Product], ...] = (Panels, Int8, BFloat16, Float32)
+WAYS: tuple[Callable[[], Product], ...] = (Int8, BFloat16, Float32)
+"""What torch has."""
+
+
+@functools.cache
+def on_cpu() -> Product:
+    """The fastest exact way on this processor; where panels are, torch is not even loaded.
+
+    Raises:
+        NczError: as for :func:`best`.
+    """
+    panels = Panels()
+    if not is_exact(panels):
+        return best()
+    if wide() or _seconds(panels, "cpu") < _CLEARLY * _seconds(best(), "cpu"):
+        return panels
+    return best()
 
 
 @functools.cache
 def best(device: str = "cpu") -> Product:
-    """The fastest way on `device` that is exact there, an earlier one of :data:`WAYS` in doubt.
+    """The fastest of torch's ways that is exact on `device`, an earlier one in doubt.
 
     Raises:
-        NczError: none is, which only a broken library can explain.
+        NczError: none is, which only a broken library can explain, or torch is missing.
     """
+    library()
     chosen: Product | None = None
     for way in (make() for make in WAYS):
         if not is_exact(way, device):
@@ -173,10 +189,28 @@ def best(device: str = "cpu") -> Product:
     return chosen
 
 
+def library() -> Any:
+    """torch, which takes a second and 200 MB, so that only who needs it asks.
+
+    Raises:
+        NczError: it is not installed.
+    """
+    # Threads that spin while they wait for each other stand still on a machine that is busy.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        import torch
+    except ImportError:
+        raise NczError(
+            "language models need torch on this machine, and it is not installed; "
+            "run: pip install torch"
+        ) from None
+    torch.set_num_threads(1)  # in this thread; ours are as many as there are cores
+    return torch
+
+
 def is_exact(way: Product, device: str = "cpu") -> bool:
     """Whether `way` gives the right integers for the largest values and for random ones."""
-    import torch
-
+    given = _giving(way, device)
     draw = np.random.Generator(np.random.PCG64(1))
     for rows, terms, outputs in _PROBE_SHAPES:
         for largest in (True, False):
@@ -191,27 +225,39 @@ def is_exact(way: Product, device: str = "cpu") -> bool:
                 right = draw.integers(-127, 128, (outputs, terms)).astype(np.int8)
             wanted = left.astype(np.float64) @ right.T.astype(np.float64)  # far below 2^53
             try:
-                prepared = way.prepare(torch.from_numpy(right).to(device))
-                got = way.by(torch.from_numpy(left).to(device), prepared)
+                got = way.by(given(left), way.prepare(given(right)))
             except (RuntimeError, NotImplementedError, TypeError):
                 return False  # this library has no such product for this device
-            if not np.array_equal(got.cpu().numpy().astype(np.float64), wanted):
+            if not np.array_equal(_taken(got).astype(np.float64), wanted):
                 return False
     return True
 
 
 def _seconds(way: Product, device: str) -> float:
-    import torch
-
+    given = _giving(way, device)
     rows, terms, outputs = _SPEED_SHAPE
-    left = torch.ones((rows, terms), dtype=torch.int16, device=device)
-    prepared = way.prepare(torch.ones((outputs, terms), dtype=torch.int8, device=device))
+    left = given(np.ones((rows, terms), np.int16))
+    prepared = way.prepare(given(np.ones((outputs, terms), np.int8)))
     times = []
     for _ in range(_TRIALS):
         start = time.perf_counter()
-        way.by(left, prepared).cpu()
+        _taken(way.by(left, prepared))
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def _giving(way: Product, device: str) -> Callable[[np.ndarray], Any]:
+    """How to hand arrays to a way: as they are, or as tensors."""
+    if isinstance(way, Panels) and device == "cpu":
+        return lambda array: array
+    torch = library()
+    return lambda array: torch.from_numpy(array).to(device)
+
+
+def _taken(result: Any) -> np.ndarray:
+    """What came back, as an array."""
+    out: np.ndarray = result if isinstance(result, np.ndarray) else result.cpu().numpy()
+    return out
 
 
 def _padded_int_mm(left: Any, right: Any) -> Any:

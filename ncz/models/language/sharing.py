@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,9 +14,9 @@ Result = TypeVar("Result")
 
 def _alone() -> None:
     """Keep torch from starting further threads in this one: each thread has its own setting."""
-    import torch
-
-    torch.set_num_threads(1)
+    torch = sys.modules.get("torch")  # if nobody has asked for it by now, nobody will
+    if torch is not None:
+        torch.set_num_threads(1)
 
 
 class Sharing:

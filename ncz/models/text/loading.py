@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ncz.codec.coder import ModelRef
-from ncz.codec.errors import NczError
 from ncz.models import weights
 from ncz.models.language import engine, exact
 from ncz.models.language.canonical import Mask
@@ -46,7 +45,7 @@ def ready(model: ModelRef) -> Ready:
     Raises:
         ModelMissing: this machine does not have it.
         ModelError: its file is damaged.
-        NczError: torch is not installed, or multiplies wrongly.
+        NczError: torch is needed and not installed, or multiplies wrongly.
     """
     with _LOADING:
         return _load(model.digest, model.name)
@@ -59,15 +58,6 @@ _LOADING = threading.Lock()
 def _load(digest: bytes, name: str) -> Ready:
     path = weights.find(digest, name)
     model = exact.load(path)
-    # Threads that spin while they wait for each other stand still on a machine that is busy.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        import torch
-    except ImportError:
-        raise NczError(
-            "language models need torch, which is not installed; run: pip install torch"
-        ) from None
-    torch.set_num_threads(1)  # in this thread; ours are as many as there are cores
     return of(model, _threads())
 
 

@@ -39,7 +39,7 @@ class Broken(Plain):
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that torch seems to see, and what runs on it: the given class, on the CPU."""
     monkeypatch.delenv(engine.DEVICE, raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(engine, "_sees_cuda", lambda: True)
 
     def make(model: Exact, device: str) -> plain.Network:
         assert device == "cuda"

@@ -200,7 +200,7 @@ def test_streams_that_begin_alike(architecture: str, engine: type) -> None:
 @BOTH
 @ENGINES
 @MODELS
-@pytest.mark.parametrize("way", [INT8, products.Float32, products.Panels])
+@pytest.mark.parametrize("way", [INT8, products.Float32])
 def test_every_way_to_multiply(architecture: str, engine: type, way: type, model_of: str) -> None:
     made = engine(model(model_of, architecture), way=way())
     x = made.read(made.cache(1, 150), 0, tokens(150))

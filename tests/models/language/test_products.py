@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,9 +19,11 @@ from ncz.models.language.products import BFloat16, Float32, Int8, Panels
 
 @pytest.fixture(autouse=True)
 def _choose_anew() -> Iterator[None]:
-    products.best.cache_clear()
+    for chosen in (products.best, products.on_cpu):
+        chosen.cache_clear()
     yield
-    products.best.cache_clear()
+    for chosen in (products.best, products.on_cpu):
+        chosen.cache_clear()
 
 
 class Saturating(Int8):
@@ -94,7 +97,7 @@ def test_others_are_found_out(way: type) -> None:
 
 
 def test_the_best_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert products.best().name in ("panels", "int8", "float32")
+    assert products.best().name in ("int8", "float32")
     products.best.cache_clear()
     monkeypatch.setattr(products, "WAYS", (Saturating, Missing, Float32))
     assert products.best().name == "float32"
@@ -104,6 +107,27 @@ def test_none_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "WAYS", (Saturating, Missing))
     with pytest.raises(NczError, match="no matrix product of this torch is exact on cpu"):
         products.best()
+
+
+def test_panels_need_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(products, "wide", lambda: True)
+    assert products.on_cpu().name == "panels"
+    products.on_cpu.cache_clear()
+    monkeypatch.setattr(products, "wide", lambda: False)
+    with pytest.raises(NczError, match="run: pip install torch"):
+        products.on_cpu()
+
+
+def test_panels_or_what_is_clearly_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "wide", lambda: False)
+    for seconds, name in (({"panels": 3.0}, "panels"), ({"panels": 5.0}, products.best().name)):
+        monkeypatch.setattr(products, "_seconds", lambda way, device, s=seconds: s.get(way.name, 2))
+        products.on_cpu.cache_clear()
+        assert products.on_cpu().name == name
+    monkeypatch.setattr(Panels, "by", lambda self, left, prepared: np.zeros((2, 64), np.int32))
+    products.on_cpu.cache_clear()
+    assert products.on_cpu().name == products.best().name
 
 
 @pytest.mark.parametrize("way", [INT8, Float32, Panels])
@@ -126,9 +150,9 @@ def test_any_shape(
     )
     left, right = left.astype(np.int16), right.astype(np.int8)
     made = way()
-    got = made.by(torch.from_numpy(left), made.prepare(torch.from_numpy(right)))
-    assert got.dtype == torch.int32
-    assert np.array_equal(got.numpy(), left.astype(np.int64) @ right.T.astype(np.int64))
+    got = np.asarray(made.by(torch.from_numpy(left), made.prepare(torch.from_numpy(right))))
+    assert got.dtype == np.int32
+    assert np.array_equal(got, left.astype(np.int64) @ right.T.astype(np.int64))
 
 
 @pytest.mark.parametrize("way", [INT8, Float32, Panels])
@@ -139,7 +163,7 @@ def test_a_single_term_in_any_layout(strides: str, way: type) -> None:
         right = right.t().contiguous().t()
     left = torch.tensor([[300], [-5]], dtype=torch.int16)
     got = way().by(left, way().prepare(right))
-    assert torch.equal(got, left.int() @ right.int().t())
+    assert np.array_equal(np.asarray(got), (left.int() @ right.int().t()).numpy())
 
 
 def test_limbs_of_every_activation() -> None:
