@@ -22,13 +22,12 @@ MODEL_LEVELS = range(7, 10)
 _MIXING = 6  # the level of context mixing that stands beside the language model
 _ZSTD_LEVEL = 3
 _MIB = 1 << 20
-WINDOWS = {7: (2048, 1536, 256), 8: (4096, 2048, 256), 9: (8192, 4096, 0)}
+WINDOWS = {7: (2048, 1536, 512), 8: (4096, 2048, 1024), 9: (8192, 4096, 0)}
 """Window, hop and prefix in tokens."""
-# The number of streams where it is not left to the block.
-_STREAMS = {7: None, 8: None, 9: 1}
-_TWO_MODELS = 9  # the level that asks SECOND, too, where this machine has it
-SECOND = "gemma3-270m"
-"""The model that level 9 mixes with the default one, if it was pulled and its terms accepted."""
+_TWO_MODELS = 9  # the level that asks LARGER, too, where this machine has it
+LARGER = "gemma3-270m"
+"""The model that level 9 takes, too, if it was pulled and its terms accepted. It knows more, so its
+tokens are coded, and the default model stands beside it."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def plan(
     if gguf is not None:
         llama, read = coders.llama(gguf, WINDOWS[level])
         return Plan((coders.store(), mixing, llama), size, (read,))
-    models = (_model(), *(_second() if level == _TWO_MODELS else ()))
-    text = coders.text(models, WINDOWS[level], streams or _STREAMS[level])
+    models = (*(_larger() if level == _TWO_MODELS else ()), _model())
+    text = coders.text(models, WINDOWS[level], streams)
     return Plan((coders.store(), mixing, text), size, models)
 
 
@@ -141,8 +140,8 @@ def _model() -> ModelRef:
     return ModelRef(bytes.fromhex(found.digest), found.name)
 
 
-def _second() -> tuple[ModelRef, ...]:
+def _larger() -> tuple[ModelRef, ...]:
     from ncz.models import weights
 
-    found = weights.have(SECOND)
+    found = weights.have(LARGER)
     return () if found is None else (ModelRef(bytes.fromhex(found.digest), found.name),)

@@ -215,6 +215,7 @@ def test_the_meter_moves_within_a_block(tiny, monkeypatch):
             yield part
             seen.append(in_flight())
 
+    monkeypatch.setitem(levels.WINDOWS, 7, (2048, 1536, 64))
     coder = levels.plan(7, streams=8).coders[-1]
     coder.encode(TEXT[:10])  # which makes it ready
     monkeypatch.setattr(Sharing, "ahead", look)

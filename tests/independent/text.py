@@ -592,7 +592,7 @@ class Beside:
         self._hi = len(words) if self._sums[-1] > 0 else 0
 
     def opinion(self, depth: int, k: int | None) -> int:
-        if self._lo == self._hi:
+        if self._lo == self._hi or k is None:
             return 0
         cut = part(self._words, self._lo, self._hi, depth, k)
         if cut == self._lo:
@@ -603,6 +603,10 @@ class Beside:
 
     def take(self, depth: int, k: int | None, y: int) -> None:
         cut = part(self._words, self._lo, self._hi, depth, k)
+        if k is None and y == 1 and self._lo < cut < self._hi:
+            low, high, end = (self._sums[at] for at in (self._lo, cut, self._hi))
+            if end - high < (end - low) >> 4:
+                cut = self._hi
         if y == 1:
             self._lo = cut
         else:

@@ -96,9 +96,11 @@ class Tokenizer:
         )
         return self.vocabulary.order[out[:count]]
 
-    def entries(self, data: bytes | bytearray | memoryview | np.ndarray) -> np.ndarray:
+    def entries(
+        self, data: bytes | bytearray | memoryview | np.ndarray, whole: bool = False
+    ) -> np.ndarray:
         """The same as entries of the vocabulary, int32[n]."""
-        tokens = self.encode(data)
+        tokens = self.encode(data, whole)
         said = self.vocabulary.rank[np.maximum(tokens, 0)]
         escaped = self.vocabulary.escapes[np.clip(-1 - tokens, 0, 255)]
         return np.where(tokens >= 0, said, escaped).astype(np.int32)

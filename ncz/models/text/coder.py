@@ -76,6 +76,11 @@ class TextCoder:
         return f"text-{self.windows.window} with {self.model.name}{beside}"
 
     @property
+    def threads(self) -> int:
+        """How many windows are computed at once; the model has to be here."""
+        return self._ready().predictor.share.threads
+
+    @property
     def spec(self) -> CoderSpec:
         """Revision, number of models, their place in the header's table, and the windows."""
         models = bytes([REVISION, self._models]) + varint.encode(self._index)
@@ -90,7 +95,7 @@ class TextCoder:
         if self.second is None:
             return None
         other = self._load(self.second)
-        return Second(other.predictor.head, other.tokenizer, first.predictor.vocabulary)
+        return Second(other.predictor.head, other.tokenizer, first.tokenizer)
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes of a non-empty block, or None where the model would not pay.
@@ -349,8 +354,9 @@ def _plan(
     whole, starts = np.concatenate(entries), np.concatenate(before)
     count = streams or default_streams(modelled, windows.window)
     cuts = layout.cut(starts, size, count)
-    if count > 1 and np.searchsorted(starts, cuts[0]) < windows.prefix:
-        cuts = layout.cut(starts, size, 1)
+    while count > 1 and np.searchsorted(starts, cuts[0]) < windows.prefix:
+        count //= 2  # the first stream has to say the prefix of all
+        cuts = layout.cut(starts, size, count)
     return _Plan(
         Layout(runs, cuts),
         np.frombuffer(bytearray(b"".join(text)), np.uint8),

@@ -335,7 +335,13 @@ def _run(
                 else:
                     y = vocab.agreed(vocabulary, node, STEPS * depth + step)
                 if two and decode:
-                    place = walk.advance(asked.second_vocabulary, place, STEPS * depth + step, y)
+                    place = walk.advance(
+                        asked.second_vocabulary,
+                        asked.second_sums[k],
+                        place,
+                        STEPS * depth + step,
+                        y,
+                    )
                 if step == 0:
                     if y == 0:
                         going = False

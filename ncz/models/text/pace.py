@@ -26,8 +26,12 @@ def seconds(coder: TextCoder, sample: bytes, size: int) -> float:
         sample: some :data:`SAMPLE` bytes.
         size: of the block.
     """
-    each = size / _TOKEN / (coder.streams or default_streams(size, coder.windows.window))
-    return measured(coder, sample, size) * _readings(each, coder.windows)
+    streams = coder.streams or default_streams(size, coder.windows.window)
+    each = size / _TOKEN / streams
+    # The sample is one window, for one thread; those of a block are computed side by side.
+    windows = streams * (1 + max(0.0, each - coder.windows.window) // coder.windows.hop)
+    alone = measured(coder, sample, size) * _readings(each, coder.windows)
+    return alone / min(coder.threads, windows)
 
 
 def measured(coder: Coder, sample: bytes, size: int) -> float:

@@ -219,7 +219,7 @@ class _Reading:
         before = seen[first - span.context :]
         part = predictor.part(s, first, x, before, entries[first:])
         if self._second:
-            seconds = self._second.read(self._cache("second"), entries, span, first)
+            seconds = self._second.read(self._beside(self._second), entries, span, first)
             part = replace(part, second=seconds)
         return at, part
 
@@ -227,21 +227,22 @@ class _Reading:
         """The first token of stream `s` that is coded in the window."""
         return max(span.first, self._prefix.size if s else 0)
 
-    def _cache(self, name: str) -> Any:
-        found = getattr(self._of_thread, name, None)
+    def _cache(self) -> Any:
+        found = getattr(self._of_thread, "cache", None)
         if found is None:
-            if name == "second":
-                assert self._second is not None
-                found = self._second.cache(1, self._windows)
-            else:
-                room = min(self._windows.window, self._longest)
-                found = self._predictor.network.cache(1, room)
-            setattr(self._of_thread, name, found)
+            room = min(self._windows.window, self._longest)
+            found = self._of_thread.cache = self._predictor.network.cache(1, room)
+        return found
+
+    def _beside(self, second: Second) -> Beside:
+        found = getattr(self._of_thread, "beside", None)
+        if found is None:
+            found = self._of_thread.beside = Beside(second, self._windows, 1)
         return found
 
     def _read(self, tokens: np.ndarray) -> np.ndarray:
         self._of_thread.after_prefix = None
-        return self._predictor.network.read(self._cache("first"), 0, tokens)
+        return self._predictor.network.read(self._cache(), 0, tokens)
 
     def _after_prefix(self, tokens: np.ndarray) -> np.ndarray:
         """Residuals from the last token of the prefix on, which others than the first share."""
@@ -250,7 +251,7 @@ class _Reading:
         if last is None:
             last = self._read(tokens[:size])[-1:]
             self._of_thread.after_prefix = last
-        x = self._predictor.network.read(self._cache("first"), 0, tokens[size:], size)
+        x = self._predictor.network.read(self._cache(), 0, tokens[size:], size)
         return np.concatenate([last, x])
 
 

@@ -32,7 +32,7 @@ from ncz.models.text.coder import TextCoder
 from ncz.models.text.predictor import Predictor
 from ncz.models.text.windows import Windows
 
-_WINDOWS = Windows(2048, 1536, 256)
+_WINDOWS = Windows(2048, 1536, 512)
 _PARTS = (
     (segments, "plan", "choosing runs"),
     (Network, "read", "network, windows"),
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise SystemExit("contexts alone would code this text")
     network = exact.load(found.path)
     for title, rows, streams in (
-        ("a step of 10 streams at position 1,000, one thread, ms:", 10, 10),
+        ("a step of 8 streams at position 1,000, one thread, ms:", 8, 8),
         (f"a chunk of {CHUNK} tokens at position 1,000, one thread, ms:", CHUNK, 1),
     ):
         _table(title, of_layers(network, rows, streams, 1000), 1000, 2)

@@ -107,7 +107,7 @@ def ask(ready: Ready, raw: bytes, beside: Ready | None = None) -> Said:
     predictor = ready.predictor
     second = None
     if beside:
-        second = Second(beside.predictor.head, beside.tokenizer, predictor.vocabulary)
+        second = Second(beside.predictor.head, beside.tokenizer, ready.tokenizer)
     coded = list(predictor.encode([ready.entries(raw)], WINDOWS, second))
     return Said(
         np.concatenate([window.entries for window in coded]),

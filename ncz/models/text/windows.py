@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from ncz.codec import varint
 
 MAX_STREAMS = 64
-_MOST_TOKENS = 20 * 2048  # of all streams' windows: 470 MB of keys and values of the default model
-_SQUARE = 5 * 10**8  # bytes²: 20 streams at 100 kB, 2 at 32 kB
+_MOST, _OF_WINDOW = 16, 2048  # streams: 380 MB of keys and values of the default model
+_SQUARE = 625 * 10**6  # bytes²: 16 streams at 100 kB, 1 at 25 kB
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,10 @@ class Span:
 def default_streams(size: int, window: int) -> int:
     """How many streams a block with `size` bytes of modelled text is cut into.
 
-    A stream costs some 20 bytes at its start, and decoding is the faster the more there are. So
-    texts of 100 kB and more get enough to be fast, and short ones, which are done soon, few. Longer
-    windows leave memory for fewer.
+    A stream costs some 15 bytes at its start, and decoding is the faster the more there are. So
+    texts of 100 kB and more get enough to be fast, and short ones, which are done soon, few. Who
+    asks for a longer window wants a smaller file, and gets the fewer streams the longer it is: 2
+    with one of 4,096 tokens.
     """
-    return max(1, min(size * size // _SQUARE, _MOST_TOKENS // window))
+    most = min(_MOST, _MOST * _OF_WINDOW**3 // window**3)
+    return max(1, min(size * size // _SQUARE, most))

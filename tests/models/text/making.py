@@ -91,7 +91,7 @@ def follow(entry: int, sums: np.ndarray) -> list[int]:
             node = np.int64(first.child[node, taken])
         else:
             taken = vocab.agreed(first, node, step)
-        place = walk.advance(other, place, step, taken)
+        place = walk.advance(other, sums, place, step, taken)
         step += 1
     return out
 

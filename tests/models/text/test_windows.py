@@ -36,5 +36,6 @@ def test_long_texts_have_many_streams_and_short_ones_few():
     assert counts == sorted(counts)
     assert counts[0] == 1
     assert 10 <= counts[3] <= counts[4] <= MAX_STREAMS
-    assert default_streams(1 << 24, 8192) < counts[4]
+    assert default_streams(1 << 24, 4096) == 2
+    assert default_streams(1 << 24, 16) == counts[4]
     assert default_streams(1 << 24, 1 << 16) == 1
