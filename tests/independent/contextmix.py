@@ -80,7 +80,8 @@ def clamp(x: int, m: int) -> int:
 # --- Tables
 
 
-def _squash() -> list[int]:
+def logistic(end: int) -> list[int]:
+    """The logistic function in 24 bits of x / 256, by x + end for x = -end … end."""
     one = 1 << 96
     step = term = one
     m = 1
@@ -89,13 +90,13 @@ def _squash() -> list[int]:
         step += term
         m += 1
     e = [one]
-    while len(e) < 3072:
+    while len(e) <= end:
         e.append((e[-1] * step) >> 96)
     up = [(x << 24) // (one + x) for x in e]
     return [(1 << 24) - p for p in up[:0:-1]] + up
 
 
-SQUASH = _squash()  # of x - 3071
+SQUASH = logistic(3071)
 
 
 def squash(x: int) -> int:
@@ -739,6 +740,19 @@ class Model:
         matched = matching.bucket[0] if expects[0] is not None else 0
         return Bit(k, c0, node, order, states, expects, matched, x)
 
+    def byte(self, ctx: Sequence[int], matching: Matching, decide: Callable[[Bit], int]) -> int:
+        """The next byte, with a leading one, from its bits as they are decided."""
+        c0 = 1
+        for half in (0, 1):
+            order = self.find_lines(ctx, c0)
+            node = 1
+            for k in range(4 * half, 4 * half + 4):
+                bit = self.read(k, c0, node, order, matching)
+                y = decide(bit)
+                self.learn(bit, matching, y)
+                c0, node = 2 * c0 + y, 2 * node + y
+        return c0
+
     def decode_bit(self, coder: RangeDecoder, bit: Bit, select: list[int], c4: int) -> int:
         """Predict, decode, and learn what the prediction was made with."""
         k, c0, expects, matched = bit.k, bit.c0, bit.expects, bit.matched
@@ -883,16 +897,11 @@ def _decode(
         if pos >= 16:
             _match(model, data, pos, shared, matching.ptr, matching.length)
         matching.look(data)
-        c0 = 1
-        for half in (0, 1):
-            order = model.find_lines(ctx, c0)
-            node = 1
-            for k in range(4 * half, 4 * half + 4):
-                bit = model.read(k, c0, node, order, matching)
-                y = model.decode_bit(coder, bit, select, shared.c4)
-                model.learn(bit, matching, y)
-                c0 = 2 * c0 + y
-                node = 2 * node + y
+        c0 = model.byte(
+            ctx,
+            matching,
+            lambda bit, select=select: model.decode_bit(coder, bit, select, shared.c4),
+        )
         data.append(c0 & 255)
     return data
 

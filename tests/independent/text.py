@@ -26,6 +26,7 @@ from tests.independent.contextmix import (
     Text,
     clamp,
     learned,
+    logistic,
     m2,
     mix,
     moved_rows,
@@ -42,22 +43,7 @@ NONE = -1
 # --- Tables
 
 
-def _wide() -> list[int]:
-    one = 1 << 96
-    step = term = one
-    m = 1
-    while term > 0:
-        term //= 256 * m
-        step += term
-        m += 1
-    e = [one]
-    while len(e) < 4096:
-        e.append((e[-1] * step) >> 96)
-    up = [(x << 24) // (one + x) for x in e]
-    return [(1 << 24) - p for p in up[:0:-1]] + up
-
-
-WIDE = _wide()  # of x - 4095
+WIDE = logistic(4095)
 
 
 def wide(x: int) -> int:
@@ -459,19 +445,15 @@ class Mix:
     def run(self, s: Stream, count: int) -> None:
         """Bytes by contexts alone."""
         model = self._model
+
+        def alone(bit: Bit) -> int:
+            return model.decode_bit(self._coder, bit, s.select, s.shared.c4)
+
         self._open(s)
         for _ in range(count):
             if s.at == s.end:
                 raise Broken("a run ends outside its stream")
-            c0 = 1
-            for half in (0, 1):
-                order = model.find_lines(s.ctx, c0)
-                node = 1
-                for k in range(4 * half, 4 * half + 4):
-                    bit = model.read(k, c0, node, order, s.matching)
-                    y = model.decode_bit(self._coder, bit, s.select, s.shared.c4)
-                    model.learn(bit, s.matching, y)
-                    c0, node = 2 * c0 + y, 2 * node + y
+            c0 = model.byte(s.ctx, s.matching, alone)
             self._take(s, c0)
 
     def token(self, s: Stream) -> None:
@@ -519,15 +501,7 @@ class Mix:
                 break
             if s.at == s.end:
                 raise Broken("a token ends outside its stream")
-            c0 = 1
-            for half in (0, 1):
-                order = model.find_lines(s.ctx, c0)
-                node = 1
-                for k in range(4 * half, 4 * half + 4):
-                    bit = model.read(k, c0, node, order, s.matching)
-                    y = step(bit)
-                    model.learn(bit, s.matching, y)
-                    c0, node = 2 * c0 + y, 2 * node + y
+            c0 = model.byte(s.ctx, s.matching, step)
             self._take(s, c0)
             prefix = mix(prefix, c0)
             depth += 1

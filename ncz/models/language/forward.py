@@ -6,6 +6,7 @@ gives each thread its own. All weights lie in the order in which they are read, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from ncz.codec.jit import jit
 from ncz.models.language import attention, rows
 from ncz.models.language.exact import Exact, Linear
 from ncz.models.language.panels import multiply, pack
+
+MATRICES = ("qkv", "out", "gate_up", "down")
+"""Of a layer, by their names."""
 
 
 class Weights(NamedTuple):
@@ -86,8 +90,8 @@ def weights_of(model: Exact) -> Weights:
         return np.stack([none if norm is None else norm for norm in found])
 
     local = model.rotary if model.rotary_local is None else model.rotary_local
-    products = [packed(name) for name in ("qkv", "out", "gate_up", "down")]
-    of_rows = [scales(name) for name in ("qkv", "out", "gate_up", "down")]
+    products = [packed(name) for name in MATRICES]
+    of_rows = [scales(name) for name in MATRICES]
     some = ("norm_in", "norm_mid", "norm_q", "norm_k", "norm_attention", "norm_feed")
     arrays = products + of_rows + [norms(name) for name in some]
     fixed = (shape.head_width, shape.epsilon, attention.query_factor(shape.head_width))
@@ -175,6 +179,34 @@ def forward(
         multiply(b.inner, weights.gate_up[i], b.both)
         unit(weights, i, b)
         multiply(b.gated, weights.down[i], b.added)
+        after_unit(weights, i, x, b)
+
+
+def step_by_step(
+    weights: Weights,
+    past: Past,
+    streams: np.ndarray,
+    position: np.ndarray,
+    x: np.ndarray,
+    product: Callable[[np.ndarray, str, int, np.ndarray], None],
+) -> None:
+    """As :func:`forward`, with products by others.
+
+    Args:
+        weights, past, streams, position, x: as there.
+        product: writes a product: of these rows, by this matrix of this layer, to there. Of
+            columns beyond the matrix's outputs nothing is expected.
+    """
+    b = between(weights, past, x.shape[0])
+    for i in range(weights.sliding.size):
+        before_attention(weights, i, x, b)
+        product(b.inner, "qkv", i, b.qkv)
+        attention_of(weights, past, i, streams, position, b)
+        product(b.short, "out", i, b.added)
+        after_attention(weights, i, x, b)
+        product(b.inner, "gate_up", i, b.both)
+        unit(weights, i, b)
+        product(b.gated, "down", i, b.added)
         after_unit(weights, i, x, b)
 
 

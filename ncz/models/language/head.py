@@ -34,6 +34,11 @@ class Head:
         self.network = network
         self._prepared = network.prepare(Linear(table.weight[tokens], self.scale))
 
+    def tokens(self, entries: np.ndarray) -> np.ndarray:
+        """int64: what to feed for `entries`: an escape, which no token says, is the beginning."""
+        tokens = self.vocabulary.order[entries].astype(np.int64)
+        return np.where(tokens >= 0, tokens, self.network.model.shape.begin)
+
     def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int32[m, tokens or more] and float32[m] for residual rows float32[m, width]."""
         return self.network.product(x, self._prepared, self.network.model.norm)

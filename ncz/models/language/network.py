@@ -115,10 +115,10 @@ class Network:
         self.threads = threads
         self._weights = forward.weights_of(model)
         self._way = way or products.on_cpu()
-        self._of_torch: list[tuple[Any, ...]] = []
+        self._of_torch: list[dict[str, Any]] = []
         if not isinstance(self._way, Panels):
             self._of_torch = [
-                tuple(map(self._prepare, (layer.qkv, layer.out, layer.gate_up, layer.down)))
+                {name: self._prepare(getattr(layer, name)) for name in forward.MATRICES}
                 for layer in model.layers
             ]
         shape = model.shape
@@ -213,22 +213,11 @@ class Network:
         """As :func:`forward.forward`, with products of the library's."""
         import torch
 
-        def multiplied(left: np.ndarray, prepared: Any, out: np.ndarray) -> None:
-            product = self._way.by(torch.from_numpy(left), prepared)
-            out[:, : product.shape[1]] = product.numpy()
+        def product(left: np.ndarray, matrix: str, layer: int, out: np.ndarray) -> None:
+            found = self._way.by(torch.from_numpy(left), self._of_torch[layer][matrix])
+            out[:, : found.shape[1]] = found.numpy()
 
-        weights = self._weights
-        b = forward.between(weights, past, x.shape[0])
-        for i, (qkv, out, gate_up, down) in enumerate(self._of_torch):
-            forward.before_attention(weights, i, x, b)
-            multiplied(b.inner, qkv, b.qkv)
-            forward.attention_of(weights, past, i, streams, position, b)
-            multiplied(b.short, out, b.added)
-            forward.after_attention(weights, i, x, b)
-            multiplied(b.inner, gate_up, b.both)
-            forward.unit(weights, i, b)
-            multiplied(b.gated, down, b.added)
-            forward.after_unit(weights, i, x, b)
+        forward.step_by_step(self._weights, past, streams, position, x, product)
 
 
 def _check(cache: Cache, last: int) -> None:

@@ -122,6 +122,17 @@ def entries(vocabulary: Vocabulary) -> list[bytes]:
     return [whole[a:b] for a, b in itertools.pairwise([*vocabulary.start.tolist(), len(whole)])]
 
 
+def word(vocabulary: Vocabulary, entry: int) -> bytes:
+    """The bytes of one entry."""
+    start = vocabulary.start[entry]
+    return vocabulary.bytes[start : start + vocabulary.length[entry]].tobytes()
+
+
+def longest_path(vocabulary: Vocabulary) -> int:
+    """Decisions on the way to any entry, at most."""
+    return STEPS * (int(vocabulary.length.max()) + 1)
+
+
 @lean
 def side(node: int, entry: int) -> int:
     """Which way from `node` towards `entry`: 0 or 1. At a stop step, 0 is to stop."""
@@ -147,26 +158,36 @@ def probability(vocabulary: Vocabulary, cumulative: np.ndarray, node: int) -> in
 
 
 @lean
-def find(vocabulary: Vocabulary, data: np.ndarray, at: int, length: int) -> int:
-    """The entry that is ``data[at:at + length]``, uint8, or -1 if there is none."""
+def under(vocabulary: Vocabulary, data: np.ndarray, at: int, length: int) -> tuple[int, int]:
+    """The range of entries that begin with ``data[at:at + length]``, uint8; empty for none."""
     node = np.int64(vocabulary.root[0])
     while node >= 0:
         step = np.int64(vocabulary.step[node])
         depth = step // STEPS
         if depth >= length:
-            node = np.int64(vocabulary.child[node, 0])
-        elif step % STEPS == 0:
+            break
+        if step % STEPS == 0:
             node = np.int64(vocabulary.child[node, 1])
         else:
             node = np.int64(vocabulary.child[node, data[at + depth] >> (8 - step % STEPS) & 1])
-    entry = ~node
-    if vocabulary.length[entry] != length:
-        return -1
+    entry = some_entry(vocabulary, node)
+    nothing = np.int64(0), np.int64(0)
+    if vocabulary.length[entry] < length:
+        return nothing
     start = vocabulary.start[entry]
     for k in range(length):
         if vocabulary.bytes[start + k] != data[at + k]:
-            return -1
-    return entry
+            return nothing
+    if node >= 0:
+        return np.int64(vocabulary.low[node]), np.int64(vocabulary.high[node])
+    return entry, entry + 1
+
+
+@lean
+def find(vocabulary: Vocabulary, data: np.ndarray, at: int, length: int) -> int:
+    """The entry that is ``data[at:at + length]``, uint8, or -1 if there is none."""
+    low, high = under(vocabulary, data, at, length)
+    return low if low < high and vocabulary.length[low] == length else np.int64(-1)
 
 
 @lean

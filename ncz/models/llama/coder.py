@@ -9,11 +9,9 @@ where that fails other coders have it.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,10 +26,10 @@ from ncz.codec.meter import metered
 from ncz.models.contextmix.coder import ContextMix
 from ncz.models.language.canonical import Mask
 from ncz.models.language.tokenizer import Tokenizer
-from ncz.models.language.vocabulary import STEPS
+from ncz.models.language.vocabulary import longest_path
 from ncz.models.llama import build, engine, files, tokens
 from ncz.models.llama.build import Build
-from ncz.models.text import framing, kernel, segments, state
+from ncz.models.text import framing, kernel, layout, pace, segments, state
 from ncz.models.text.layout import BYTES, CONTEXTS, MODEL, Layout, Run
 from ncz.models.text.windows import Windows
 
@@ -41,7 +39,6 @@ MAX_THREADS = 64
 
 _MOST_USED = 8  # threads; more wait for memory, and for each other
 _FOR_A_THREAD = 256 << 20  # bytes of weights that a thread more pays for
-_TOKEN = 4.0  # bytes of a usual token
 _TIMED = 16  # tokens that a measurement takes
 
 
@@ -154,9 +151,8 @@ class LlamaCoder:
                 reading.take(0)
                 reading.sums()
             each = (time.perf_counter() - started) / _TIMED
-        count = size / _TOKEN
-        again = max(0.0, count - self.windows.window) / self.windows.hop
-        return 2 * each * (count + again * (self.windows.window - self.windows.hop))
+        count = size / pace.TOKEN
+        return 2 * each * count * pace.readings(count, self.windows)
 
     def _ready(self) -> Loaded:
         here = build.here()
@@ -164,17 +160,13 @@ class LlamaCoder:
             raise ModelError(self.build.against(here))
         path = files.find(self.model)
         loaded = _load(path, self.model.digest)
-        if self.windows.window > loaded.model.context:
-            raise ModelError(
-                f"the model {self.model.name!r} reads at most {loaded.model.context} tokens and "
-                f"windows of {self.windows.window} are asked for; use another model"
-            )
+        self.windows.check(self.model.name, loaded.model.context)
         return loaded
 
     def _encode(
         self, raw: bytes, runs: tuple[Run, ...], loaded: Loaded, mixers: list[kernel.State]
     ) -> bytes:
-        pieces = list(_pieces(raw, runs))
+        pieces = list(layout.pieces(raw, runs))
         other = b"".join(piece for run, piece in pieces if run.kind == BYTES)
         whole = b"".join(piece for run, piece in pieces if run.kind != BYTES)
         text = np.frombuffer(bytearray(whole), np.uint8)
@@ -183,7 +175,7 @@ class LlamaCoder:
         code = np.empty(len(raw) + 64, np.uint8)
         reading = _Reading(loaded, self.windows, self.threads)
         vocabulary = loaded.tokenizer.vocabulary
-        room = np.empty(STEPS * (int(vocabulary.length.max()) + 1), np.uint32)
+        room = np.empty(longest_path(vocabulary), np.uint32)
         for run, piece in pieces:
             if run.kind == CONTEXTS:
                 kernel.encode_bytes(mixer, text, code, 0, run.length)
@@ -316,7 +308,7 @@ def _compile(tokenizer: Tokenizer) -> None:
     none = np.zeros(vocabulary.order.size, np.uint8)
     tokens.cumulate(np.zeros(vocabulary.rank.size, np.float32), vocabulary.order, none, sums)
     entries = tokenizer.entries(b"a")[:1]
-    room = np.empty(STEPS * (int(vocabulary.length.max()) + 1), np.uint32)
+    room = np.empty(longest_path(vocabulary), np.uint32)
     trace = room[: kernel.trace(vocabulary, sums, entries[0], room)]
     data, code = np.frombuffer(bytearray(b"a"), np.uint8), np.empty(64, np.uint8)
     mixer = _fresh(1)
@@ -363,11 +355,6 @@ class _Reading:
         """Go on by an entry."""
         token = int(self._vocabulary.order[entry])
         self._said.append(token if token >= 0 else self._loaded.begin)
-
-
-def _pieces(raw: bytes, runs: tuple[Run, ...]) -> Iterator[tuple[Run, bytes]]:
-    ends = itertools.accumulate(run.length for run in runs)
-    return ((run, raw[end - run.length : end]) for run, end in zip(runs, ends, strict=True))
 
 
 def _fresh(size: int) -> kernel.State:

@@ -16,9 +16,8 @@ from ncz.codec.errors import ModelError
 from ncz.codec.jit import jit
 from ncz.models.language import source, vocab_source
 from ncz.models.language.arithmetic import LOG2_E, LOWEST, exp2
+from ncz.models.language.head import SOFTENED
 from ncz.models.language.tokenizer import Tokenizer
-
-_SOFTENED = 10  # bits by which the weight of an entry is lowered that cannot follow
 
 
 def read(path: Path) -> tuple[Tokenizer, int]:
@@ -73,7 +72,7 @@ def cumulate(logits: np.ndarray, order: np.ndarray, never: np.ndarray, out: np.n
             power = (logits[order[entry]] - top) * LOG2_E
             weight = np.int64(exp2(max(power, LOWEST)) * np.float32(16777216.0))
             if never[entry]:
-                weight >>= _SOFTENED
+                weight >>= SOFTENED
             weight = max(weight, 1)
         total += weight
         out[entry + 1] = total

@@ -22,7 +22,7 @@ import numpy as np
 
 from ncz.codec import varint
 from ncz.codec.coder import CoderSpec, ModelRef
-from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
+from ncz.codec.errors import FormatError, NczError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
 from ncz.models.contextmix.coder import ContextMix
@@ -94,8 +94,7 @@ class TextCoder:
         """The second model made ready beside the first."""
         if self.second is None:
             return None
-        other = self._load(self.second)
-        return Second(other.predictor.head, other.tokenizer, first.tokenizer)
+        return first.beside(self.second, self._load(self.second))
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes of a non-empty block, or None where the model would not pay.
@@ -235,12 +234,7 @@ class TextCoder:
 
     def _ready(self) -> Ready:
         model = self._load(self.model)
-        longest = model.predictor.network.model.shape.context
-        if self.windows.window > longest:
-            raise ModelError(
-                f"the model {self.model.name!r} reads at most {longest} tokens and windows of "
-                f"{self.windows.window} are asked for; use another model"
-            )
+        self.windows.check(self.model.name, model.predictor.network.model.shape.context)
         return model
 
     def memory(self, raw_size: int) -> int:
@@ -335,11 +329,9 @@ def _plan(
     raw: bytes, runs: tuple[layout.Run, ...], model: Ready, streams: int | None, windows: Windows
 ) -> _Plan:
     entries, before, text, other = [], [], [], []
-    at = size = modelled = 0
+    size = modelled = 0
     v = model.predictor.vocabulary
-    for run in runs:
-        piece = raw[at : at + run.length]
-        at += run.length
+    for run, piece in layout.pieces(raw, runs):
         if run.kind == BYTES:
             other.append(piece)
             continue

@@ -7,6 +7,8 @@ the *text*; it is cut into streams.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,12 @@ class Run:
 
     kind: int
     length: int
+
+
+def pieces(raw: bytes, runs: Sequence[Run]) -> Iterator[tuple[Run, bytes]]:
+    """Each run with its bytes of the block `raw`."""
+    ends = itertools.accumulate(run.length for run in runs)
+    return ((run, raw[end - run.length : end]) for run, end in zip(runs, ends, strict=True))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ncz.models.language.canonical import Mask
 from ncz.models.language.head import Head
 from ncz.models.language.tokenizer import Tokenizer
 from ncz.models.text.predictor import Predictor
+from ncz.models.text.second import Second
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,23 @@ class Ready:
         lock: which is the one that holds this.
         tokenizer: of the model.
         proven: second models, None among them, beside which coding with it was seen to work.
+        seconds: these, each made ready beside this one.
     """
 
     predictor: Predictor
     tokenizer: Tokenizer
     lock: threading.Lock = field(default_factory=threading.Lock)
     proven: set[ModelRef | None] = field(default_factory=set)
+    seconds: dict[ModelRef, Second] = field(default_factory=dict)
+
+    def beside(self, model: ModelRef, other: Ready) -> Second:
+        """The `other` model, which is `model`, at work beside this one."""
+        found = self.seconds.get(model)
+        if found is None:
+            found = self.seconds[model] = Second(
+                other.predictor.head, other.tokenizer, self.tokenizer
+            )
+        return found
 
     def entries(self, text: bytes) -> np.ndarray:
         """int32: the tokens of `text`, as entries of the sorted vocabulary."""

@@ -15,7 +15,8 @@ SAMPLE = 2048
 """Bytes that are enough to measure on: some 500 tokens, which are read at once."""
 
 _FIRST = 64  # bytes that load and compile everything
-_TOKEN = 4.0  # bytes of a usual token
+TOKEN = 4.0
+"""Bytes of a usual token."""
 
 
 def seconds(coder: TextCoder, sample: bytes, size: int) -> float:
@@ -27,10 +28,10 @@ def seconds(coder: TextCoder, sample: bytes, size: int) -> float:
         size: of the block.
     """
     streams = coder.streams or default_streams(size, coder.windows.window)
-    each = size / _TOKEN / streams
+    each = size / TOKEN / streams
     # The sample is one window, for one thread; those of a block are computed side by side.
     windows = streams * (1 + max(0.0, each - coder.windows.window) // coder.windows.hop)
-    alone = measured(coder, sample, size) * _readings(each, coder.windows)
+    alone = measured(coder, sample, size) * readings(each, coder.windows)
     return alone / min(coder.threads, windows)
 
 
@@ -42,7 +43,7 @@ def measured(coder: Coder, sample: bytes, size: int) -> float:
     return (time.perf_counter() - started) * size / len(sample)
 
 
-def _readings(tokens: float, windows: Windows) -> float:
+def readings(tokens: float, windows: Windows) -> float:
     """How often the model reads each of a stream's tokens on average, at least 1."""
     later = max(0.0, tokens - windows.window) / windows.hop
     return (min(tokens, windows.window) + later * windows.window) / tokens

@@ -19,7 +19,7 @@ from ncz.models.language import head
 from ncz.models.language.canonical import Mask
 from ncz.models.language.head import BATCH, Head
 from ncz.models.language.sharing import Sharing
-from ncz.models.language.vocabulary import STEPS, Vocabulary, side
+from ncz.models.language.vocabulary import Vocabulary, longest_path, side
 from ncz.models.text import kernel
 from ncz.models.text.second import Beside, Second
 from ncz.models.text.windows import Span, Windows
@@ -60,7 +60,7 @@ class Predictor:
         self.mask = mask
         self.share = Sharing(top.network.threads)
         self.begin = top.network.model.shape.begin
-        self._longest_path = STEPS * (int(top.vocabulary.length.max()) + 1)
+        self._longest_path = longest_path(top.vocabulary)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -68,9 +68,8 @@ class Predictor:
         return self.head.vocabulary
 
     def tokens(self, entries: np.ndarray) -> np.ndarray:
-        """int64: what to feed for `entries`: an escape, which no token says, is the beginning."""
-        tokens = self.vocabulary.order[entries].astype(np.int64)
-        return np.where(tokens >= 0, tokens, self.begin)
+        """See :meth:`ncz.models.language.head.Head.tokens`."""
+        return self.head.tokens(entries)
 
     def encode(
         self, streams: list[np.ndarray], windows: Windows, second: Second | None = None

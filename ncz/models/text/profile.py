@@ -45,6 +45,14 @@ _PARTS = (
     (kernel, "decode_tokens", "mixing and coding"),
 )
 
+_PARTS_OF_LAYERS = (
+    (forward, "attention_of", "attention"),
+    (forward, "before_attention", "the rest"),
+    (forward, "after_attention", "the rest"),
+    (forward, "unit", "the rest"),
+    (forward, "after_unit", "the rest"),
+)
+
 
 class Clock:
     """Seconds by name, of all threads."""
@@ -69,12 +77,15 @@ class Clock:
         return timed
 
 
+_Parts = tuple[tuple[Any, str, str], ...]
+
+
 @contextlib.contextmanager
-def watched() -> Iterator[Clock]:
-    """While this holds, a clock runs with the parts of coding."""
+def watched(parts: _Parts = _PARTS) -> Iterator[Clock]:
+    """While this holds, a clock runs with the parts: those of coding, if none are named."""
     clock = Clock()
     with contextlib.ExitStack() as stack:
-        for owner, attribute, name in _PARTS:
+        for owner, attribute, name in parts:
             timed = clock.around(getattr(owner, attribute), name)
             stack.enter_context(mock.patch.object(owner, attribute, timed))
         yield clock
@@ -88,26 +99,15 @@ def of_layers(model: Exact, rows: int, streams: int, position: int) -> dict[str,
     whose = np.repeat(np.arange(streams), each)
     places = np.tile(np.arange(position, position + each), streams)
     x = np.ones((rows, model.shape.width), np.float32)
+
+    def product(left: np.ndarray, matrix: str, layer: int, out: np.ndarray) -> None:
+        multiply(left, getattr(stacked, matrix)[layer], out)
+
     found: dict[str, float] = {}
     for _ in range(3):  # the last one counts; the first one loads machine code
-        clock = Clock()
-        between = forward.between(stacked, cache.past, rows)
-        product = clock.around(multiply, "products")
-        attention = clock.around(forward.attention_of, "attention")
-        before = clock.around(forward.before_attention, "the rest")
-        after = clock.around(forward.after_attention, "the rest")
-        unit = clock.around(forward.unit, "the rest")
-        last = clock.around(forward.after_unit, "the rest")
-        for i in range(len(model.layers)):
-            before(stacked, i, x, between)
-            product(between.inner, stacked.qkv[i], between.qkv)
-            attention(stacked, cache.past, i, whose, places, between)
-            product(between.short, stacked.out[i], between.added)
-            after(stacked, i, x, between)
-            product(between.inner, stacked.gate_up[i], between.both)
-            unit(stacked, i, between)
-            product(between.gated, stacked.down[i], between.added)
-            last(stacked, i, x, between)
+        with watched(_PARTS_OF_LAYERS) as clock:
+            timed = clock.around(product, "products")
+            forward.step_by_step(stacked, cache.past, whose, places, x, timed)
         found = clock.seconds
     return found
 

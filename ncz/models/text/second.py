@@ -16,20 +16,22 @@ model would have said otherwise, "the" and then "n", are no way to go on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from ncz.codec.jit import jit
-from ncz.models.language import head
+from ncz.models.language import head, vocabulary
 from ncz.models.language.head import Head
 from ncz.models.language.merges import Merges, apply
 from ncz.models.language.tokenizer import Tokenizer, byte_entries, spell
-from ncz.models.language.vocabulary import STEPS, Vocabulary, agreed, find, side, some_entry
+from ncz.models.language.vocabulary import Vocabulary, agreed, find, side
 from ncz.models.text.walk import advance, opinion
 from ncz.models.text.windows import Span, Windows
 
 _FINER = 10  # bits by which joined weights are finer than those of one
 _LONGEST = 64  # bytes of a part: no longer one is gone on with
+_KEPT = 1 << 16  # answers about parts
 _UNLIKELY = 6  # bits by which a part weighs less that takes several tokens to say
 
 
@@ -49,51 +51,31 @@ class Second:
         self._tokenizer = tokenizer
         self._bounds = np.zeros(self.vocabulary.order.size, np.uint64)
         _bound(first.vocabulary, first.merges, first.by_character, self.vocabulary, self._bounds)
-        self._grown: dict[tuple[bytes, bytes], tuple[list[int], bytes]] = {}
-        self._parts: dict[bytes, Part] = {}
+        self.grown = lru_cache(maxsize=_KEPT)(self._grow)
+        self.part = lru_cache(maxsize=_KEPT)(self._part)
 
     @property
     def vocabulary(self) -> Vocabulary:
         """The second model's tokens, sorted."""
         return self.head.vocabulary
 
-    def word(self, entry: int) -> bytes:
-        """The bytes of an entry of the first vocabulary."""
-        start = self.first.start[entry]
-        return self.first.bytes[start : start + self.first.length[entry]].tobytes()
-
-    def grown(self, part: bytes, word: bytes) -> tuple[list[int], bytes]:
+    def _grow(self, part: bytes, word: bytes) -> tuple[list[int], bytes]:
         """What is certain once `word` follows `part`: entries that are over, and the new part."""
-        found = self._grown.get((part, word))
-        if found is None:
-            whole = part + word
-            low, high = under(self.vocabulary, np.frombuffer(bytearray(whole), np.uint8))
-            if low < high:
-                found = [], whole
-            else:
-                *over, last = self._tokenizer.entries(whole, whole=True).tolist()
-                start = self.vocabulary.start[last]
-                size = int(self.vocabulary.length[last])
-                found = over, self.vocabulary.bytes[start : start + size].tobytes()
-            self._grown[part, word] = found
-        return found
+        whole = part + word
+        low, high = _under(self.vocabulary, whole)
+        if low < high:
+            return [], whole
+        *over, last = self._tokenizer.entries(whole, whole=True).tolist()
+        return over, vocabulary.word(self.vocabulary, last)
 
-    def part(self, raw: bytes) -> Part:
+    def _part(self, raw: bytes) -> Part:
         """What has to be known of a part."""
-        found = self._parts.get(raw)
-        if found is None:
-            data = np.frombuffer(bytearray(raw), np.uint8)
-            entries = self._tokenizer.entries(raw, whole=True) if raw else np.empty(0, np.int32)
-            low, high = under(self.vocabulary, data) if raw else (0, 0)
-            rests = np.empty(high - low, np.int32)
-            _rests(self.vocabulary, self._bounds, data.size, low, rests)
-            found = self._parts[raw] = Part(entries.tolist(), low, rests)
-        return found
-
-    def tokens(self, entries: list[int]) -> np.ndarray:
-        """int64: what to feed for `entries`: an escape is the beginning."""
-        tokens = self.vocabulary.order[entries].astype(np.int64)
-        return np.where(tokens >= 0, tokens, self.begin)
+        if not raw:
+            return Part([], 0, np.empty(0, np.int32))
+        low, high = _under(self.vocabulary, raw)
+        rests = np.empty(high - low, np.int32)
+        _rests(self.vocabulary, self._bounds, len(raw), low, rests)
+        return Part(self._tokenizer.entries(raw, whole=True).tolist(), low, rests)
 
     def read(self, beside: Beside, entries: np.ndarray, span: Span, first: int) -> np.ndarray:
         """The opinions of one window.
@@ -108,8 +90,7 @@ class Second:
             uint32[...]: an opinion for every decision of the tokens from `first` on.
         """
         own = entries[first:].tolist()
-        longest = STEPS * (int(self.first.length.max()) + 1)
-        out = np.zeros(len(own) * longest, np.uint32)
+        out = np.zeros(len(own) * vocabulary.longest_path(self.first), np.uint32)
         stream = np.zeros(1, np.int64)
         beside.start(0, entries[span.context : first].tolist())
         at = 0
@@ -164,11 +145,13 @@ class Beside:
 
     def start(self, stream: int, entries: list[int]) -> None:
         """Begin a window in which `entries` of the first vocabulary came before."""
-        self._streams[stream] = _Stream([self._second.word(entry) for entry in entries])
+        self._streams[stream] = _Stream(
+            [vocabulary.word(self._second.first, entry) for entry in entries]
+        )
 
     def take(self, stream: int, entry: int) -> None:
         """Go on by one token of the first model."""
-        self._streams[stream].unread.append(self._second.word(entry))
+        self._streams[stream].unread.append(vocabulary.word(self._second.first, entry))
 
     def share(self) -> None:
         """All streams have read what the first one has."""
@@ -206,7 +189,7 @@ class Beside:
             over += some
         said.unread = []
         entries = second.part(said.part).entries
-        tokens = second.tokens([*over, *entries])
+        tokens = second.head.tokens(np.array([*over, *entries], np.int64))
         begins = not said.size
         if begins:
             tokens = np.concatenate([np.array([second.begin]), tokens])
@@ -280,43 +263,22 @@ def _join(
     out[count] = total
 
 
-@jit
-def under(vocabulary: Vocabulary, data: np.ndarray) -> tuple[int, int]:
-    """The range of entries that begin with uint8[1 or more]; an empty one where none does."""
-    node = np.int64(vocabulary.root[0])
-    size = data.size
-    while node >= 0:
-        step = np.int64(vocabulary.step[node])
-        depth = step // STEPS
-        if depth >= size:
-            break
-        taken = np.int64(1) if step % STEPS == 0 else data[depth] >> (8 - step % STEPS) & 1
-        node = np.int64(vocabulary.child[node, taken])
-    entry = some_entry(vocabulary, node)
-    start = vocabulary.start[entry]
-    if vocabulary.length[entry] < size:
-        return 0, 0
-    for k in range(size):
-        if vocabulary.bytes[start + k] != data[k]:
-            return 0, 0
-    if node >= 0:
-        return np.int64(vocabulary.low[node]), np.int64(vocabulary.high[node])
-    return entry, entry + 1
+def _under(second: Vocabulary, data: bytes) -> tuple[int, int]:
+    """See :func:`vocabulary.under`."""
+    return vocabulary.under(second, np.frombuffer(bytearray(data), np.uint8), 0, len(data))
 
 
 @jit
-def _rests(
-    vocabulary: Vocabulary, bounds: np.ndarray, size: int, low: int, rests: np.ndarray
-) -> None:
+def _rests(second: Vocabulary, bounds: np.ndarray, size: int, low: int, rests: np.ndarray) -> None:
     """Fill in what :class:`Part` says, for a part of `size` bytes."""
     for k in range(rests.size):
         entry = low + k
-        start = vocabulary.start[entry] + size
+        start = second.start[entry] + size
         rests[k] = -1
         if size >= _LONGEST or not bounds[entry] >> np.uint64(size) & np.uint64(1):
             continue
-        for length in range(vocabulary.length[entry] - size, 0, -1):
-            found = find(vocabulary, vocabulary.bytes, start, length)
+        for length in range(second.length[entry] - size, 0, -1):
+            found = find(second, second.bytes, start, length)
             if found >= 0:
                 rests[k] = found
                 break

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ncz.codec import varint
+from ncz.codec.errors import ModelError
 
 MAX_STREAMS = 64
 _MOST, _OF_WINDOW = 16, 2048  # streams: 380 MB of keys and values of the default model
@@ -46,6 +47,18 @@ class Windows:
         while True:
             yield Span(first - self.window + self.hop, first, first + self.hop)
             first += self.hop
+
+    def check(self, name: str, longest: int) -> None:
+        """Whether the model of that name, which reads at most `longest` tokens, can have them.
+
+        Raises:
+            ModelError: it cannot.
+        """
+        if self.window > longest:
+            raise ModelError(
+                f"the model {name!r} reads at most {longest} tokens and windows of "
+                f"{self.window} are asked for; use another model"
+            )
 
     def pack(self) -> bytes:
         """Its bytes in a header."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +17,7 @@ from ncz.models.language import exact, network, plain, products
 from ncz.models.language.exact import Exact, Layer, Linear
 from ncz.models.language.network import Network
 from ncz.models.language.sharing import Sharing
-from tests.models.language import reference, tiny
+from tests.models.language import older, reference, tiny
 from tests.models.language.test_products import INT8
 
 BOTH = pytest.mark.parametrize("architecture", ["llama", "gemma3"])
@@ -311,19 +308,5 @@ def test_golden_logits_of_the_default_model() -> None:
 @pytest.mark.slow
 def test_an_older_processor_gives_the_same(tmp_path: Path) -> None:
     """No wide vectors, no byte products: all the libraries' and the compiler's other ways."""
-    older = {
-        "NUMBA_CPU_NAME": "generic",
-        "NUMBA_CPU_FEATURES": "",
-        "NUMBA_CACHE_DIR": str(tmp_path),
-        "ONEDNN_MAX_CPU_ISA": "SSE41",
-        "ATEN_CPU_CAPABILITY": "default",
-    }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(
-        [*command, "-k", "golden or plain_operations"],
-        env=os.environ | older,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    libraries = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"}
+    older.passes(__file__, "golden or plain_operations", tmp_path, more=libraries)

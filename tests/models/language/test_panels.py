@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncz.models.language.panels import LANES, columns, multiply, pack, times
+from tests.models.language import older
 
 
 @given(
@@ -101,17 +99,4 @@ def test_narrower_vectors(features: str, tmp_path: Path) -> None:
     cpu = Path("/proc/cpuinfo")
     if features and not (cpu.exists() and " avx2 " in cpu.read_text()):
         pytest.skip("this processor has no AVX2")
-    older = {
-        "NUMBA_CPU_NAME": "generic",
-        "NUMBA_CPU_FEATURES": features,
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(
-        [*command, "-k", "not narrower"],
-        env=os.environ | older,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    older.passes(__file__, "not narrower", tmp_path, features)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from ncz.models.language.head import Head
 from ncz.models.language.network import Network
 from ncz.models.language.tokenizer import Tokenizer
-from ncz.models.language.vocabulary import entries
+from ncz.models.language.vocabulary import entries, under
 from ncz.models.text import second
-from ncz.models.text.second import Beside, Second, under
+from ncz.models.text.second import Beside, Second
 from ncz.models.text.windows import Span, Windows
 from tests.golden.make import text
 from tests.models.language import tiny
@@ -42,7 +42,9 @@ def first_tokens(raw: bytes) -> list[int]:
 @given(st.binary(min_size=1, max_size=4) | st.sampled_from(tiny.WORDS).map(str.encode))
 def test_under(data: bytes) -> None:
     words = entries(made().vocabulary)
-    low, high = under(made().vocabulary, np.frombuffer(bytearray(data), np.uint8))
+    low, high = under(
+        made().vocabulary, np.frombuffer(bytearray(b"x" + data), np.uint8), 1, len(data)
+    )
     wanted = [k for k, word in enumerate(words) if word.startswith(data)]
     assert list(range(low, high)) == wanted
 
