@@ -216,7 +216,7 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> dict[str, Any]:
-    from ncz.codec.pipeline import cores
+    from ncz.codec.crew import cores
 
     facts: dict[str, Any] = {
         "platform": platform.platform(),

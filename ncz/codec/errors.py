@@ -6,9 +6,22 @@ programming error (``TypeError``, ``ValueError`` for bad arguments) stays outsid
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class NczError(Exception):
     """Base of everything that ncz raises about data, files and machines."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it is, whatever the constructor of a subclass takes."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[NczError], args: tuple[Any, ...], state: dict[str, Any]) -> NczError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class FormatError(NczError):

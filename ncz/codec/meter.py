@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_running: dict[object, tuple[Callable[[], int], int, int]] = {}
+_running: dict[object, Callable[[], int]] = {}
 
 
 @contextmanager
@@ -22,8 +22,15 @@ def metered(position: Callable[[], int], end: int, input_size: int) -> Iterator[
         end: where it will be at its end, at least 1.
         input_size: bytes that it takes in, raw or coded.
     """
+    with counted(lambda: min(position(), end) * input_size // end):
+        yield
+
+
+@contextmanager
+def counted(done: Callable[[], int]) -> Iterator[None]:
+    """Around the coding of a block elsewhere: `done` is how much of its input is behind it."""
     key = object()
-    _running[key] = (position, end, input_size)
+    _running[key] = done
     try:
         yield
     finally:
@@ -37,7 +44,4 @@ def in_flight() -> int:
     ...     in_flight()
     15
     """
-    done = 0
-    for position, end, input_size in list(_running.values()):
-        done += min(position(), end) * input_size // end
-    return done
+    return sum(done() for done in list(_running.values()))

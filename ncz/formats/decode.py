@@ -5,11 +5,13 @@ Nothing of a block is handed on before its raw check holds.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 
 from ncz.codec import checks
 from ncz.codec.coder import Coder
+from ncz.codec.crew import Crew
 from ncz.codec.errors import CorruptBlock, FormatError, NczError
 from ncz.codec.pipeline import Pipeline
 from ncz.formats import coders, parse
@@ -89,7 +91,12 @@ class Decompressor:
 class Decoder:
     """The engine behind everything that decompresses in sequence: a file in, content out."""
 
-    def __init__(self, options: DecompressOptions, rescue: Rescue | None = None) -> None:
+    def __init__(
+        self,
+        options: DecompressOptions,
+        rescue: Rescue | None = None,
+        crew: Crew | None = None,
+    ) -> None:
         self.damage: list[FormatError] = []  # with keep_going, what was passed over
         self.blocks = 0  # handed on, damaged ones included
         self.raw_size = 0  # bytes of content handed on
@@ -98,12 +105,13 @@ class Decoder:
         self.hungry = True  # nothing comes before more of the file is fed
         self.trailing: int | None = None  # offset of what follows the file and is not part of it
         self._options = options
+        self._crew = crew
         self._window = Window()
         self._steps = parse.events(self._window, options.keep_going, rescue)
-        self._pipeline: Pipeline[_Task, _Decoded] | None = None
+        self._pipeline: Pipeline[Block, bytes | CorruptBlock] | None = None
         self._pieces = self._run()
         self._header: Header | None = None
-        self._coders: list[Coder] = []
+        self._blocks: deque[Block] = deque()  # in flight
         self._check = checks.Running()
         self._intact = True  # no damage in this member so far, so its content check must hold
         self._in_member = True
@@ -178,7 +186,8 @@ class Decoder:
             raise NczError(f"the content is larger than the limit of {limit} bytes")
         if self._pipeline.full:
             yield from self._emit()
-        self._pipeline.submit(_Task(self._coders[block.head.coder], block))
+        self._blocks.append(block)
+        self._pipeline.submit(block)
 
     def _drain(self) -> Iterator[bytes]:
         while self._pipeline and self._pipeline.pending:
@@ -186,16 +195,16 @@ class Decoder:
 
     def _emit(self) -> Iterator[bytes]:
         assert self._pipeline is not None
-        decoded = self._pipeline.take()
+        raw, block = self._pipeline.take(), self._blocks.popleft()
         self.blocks += 1
-        self.coded_done = decoded.block.offset + decoded.block.head.coded_size
-        if isinstance(decoded.raw, bytes):
-            self._check.update(decoded.raw)
-            self.raw_size += len(decoded.raw)
-            yield decoded.raw
+        self.coded_done = block.offset + block.head.coded_size
+        if isinstance(raw, bytes):
+            self._check.update(raw)
+            self.raw_size += len(raw)
+            yield raw
         else:
-            self._damaged(decoded.raw)
-            yield from self._zeros(decoded.block.head.raw_size)
+            self._damaged(raw)
+            yield from self._zeros(block.head.raw_size)
 
     def _handle(self, event: MemberStart | MemberEnd | Lost | Trailing) -> Iterator[bytes]:
         if isinstance(event, MemberStart):
@@ -221,12 +230,13 @@ class Decoder:
         if header == self._header:
             return
         self._header = header
-        self._coders = [coders.from_spec(spec, header.models) for spec in header.coders]
-        memory = max(coder.memory(header.block_size) for coder in self._coders)
+        known = tuple(coders.from_spec(spec, header.models) for spec in header.coders)
+        memory = max(coder.memory(header.block_size) for coder in known)
         options = self._options
-        threads = fit_threads(options.threads, memory, header.block_size, options.memlimit)
+        wanted = self._crew.size if self._crew else options.threads
+        threads = fit_threads(wanted, memory, header.block_size, options.memlimit)
         self.close()
-        self._pipeline = Pipeline(_decode, threads)
+        self._pipeline = Pipeline(partial(_decode, known), threads, self._crew)
 
     def _damaged(self, damage: FormatError) -> None:
         if not self._options.keep_going:
@@ -272,20 +282,8 @@ def decode_block(coder: Coder, block: Block) -> bytes:
     return raw
 
 
-@dataclass(frozen=True)
-class _Task:
-    coder: Coder
-    block: Block
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    block: Block
-    raw: bytes | CorruptBlock
-
-
-def _decode(task: _Task) -> _Decoded:
+def _decode(known: tuple[Coder, ...], block: Block) -> bytes | CorruptBlock:
     try:
-        return _Decoded(task.block, decode_block(task.coder, task.block))
+        return decode_block(known[block.head.coder], block)
     except CorruptBlock as damage:
-        return _Decoded(task.block, damage)
+        return damage

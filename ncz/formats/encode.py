@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from ncz.codec import checks
+from ncz.codec.crew import Crew
 from ncz.codec.errors import NczError
 from ncz.codec.pipeline import Pipeline
 from ncz.formats import header, levels, sections
@@ -58,27 +61,29 @@ class Compressor:
 class Encoder:
     """The engine behind everything that compresses: content in, pieces of a file out."""
 
-    def __init__(self, plan: Plan, threads: int = 1) -> None:
+    def __init__(self, plan: Plan, threads: int = 1, crew: Crew | None = None) -> None:
         self.raw_size = 0  # bytes of content taken
         self.raw_done = 0  # those of them whose blocks were written
         self.blocks = 0  # blocks written
         self._plan = plan
         self._buffer = bytearray()
-        self._pipeline: Pipeline[bytes, _Coded] = Pipeline(lambda raw: _code(plan, raw), threads)
+        self._raw: deque[bytes] = deque()  # of the blocks in flight
+        self._pipeline: Pipeline[bytes, _Coded] = Pipeline(partial(_code, plan), threads, crew)
         self._member: _Member | None = None
         self._finished = False
 
     @classmethod
-    def of(cls, options: CompressOptions) -> Encoder:
-        """The encoder that `options` ask for.
+    def of(cls, options: CompressOptions, crew: Crew | None = None) -> Encoder:
+        """The encoder that `options` ask for; with a crew, which is left running, for the work.
 
         Raises:
             MemoryLimitError: one thread alone exceeds the limit.
             ModelMissing: the level's language model is not on this machine.
         """
         plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
-        threads = fit_threads(options.threads, plan.memory, plan.block_size, options.memlimit)
-        return cls(plan, threads)
+        wanted = crew.size if crew else options.threads
+        threads = fit_threads(wanted, plan.memory, plan.block_size, options.memlimit)
+        return cls(plan, threads, crew)
 
     def feed(self, data: Bytes) -> Iterator[bytes]:
         """Take content; yields what is ready of the file. Exhaust it before the next call."""
@@ -120,29 +125,30 @@ class Encoder:
     def _submit(self) -> Iterator[bytes]:
         if self._pipeline.full:
             yield from self._emit()
-        self._pipeline.submit(bytes(self._buffer))
+        raw = bytes(self._buffer)
         self._buffer.clear()
+        self._raw.append(raw)
+        self._pipeline.submit(raw)
 
     def _emit(self) -> Iterator[bytes]:
-        block = self._pipeline.take()
-        self.raw_done += len(block.raw)
+        block, raw = self._pipeline.take(), self._raw.popleft()
+        self.raw_done += len(raw)
         if self._member is not None and self._member.blocks == _MEMBER_BLOCKS:
             yield self._member.tail()
             self._member = None
         if self._member is None:
             # No block is larger than the first, so a small file asks for little memory.
-            size, plan = len(block.raw), self._plan
+            size, plan = len(raw), self._plan
             if size < plan.block_size:  # and is the only one
                 plan = plan.lean(block.coder)
             self._member = _Member(plan, size)
             yield self._member.head
-        yield self._member.block(block)
+        yield self._member.block(block, raw)
         self.blocks += 1
 
 
 @dataclass(frozen=True)
 class _Coded:
-    raw: bytes
     coder: int
     coded: bytes
     raw_check: int
@@ -157,7 +163,7 @@ def _code(plan: Plan, raw: bytes) -> _Coded:
             f"out of memory while coding a block of {len(raw)} bytes; "
             "use fewer threads, a lower level or smaller blocks"
         ) from None
-    return _Coded(raw, coder, coded, checks.x32(raw), checks.x32(coded))
+    return _Coded(coder, coded, checks.x32(raw), checks.x32(coded))
 
 
 class _Member:
@@ -172,14 +178,14 @@ class _Member:
         self._entries = bytearray()
         self._content = checks.Running()
 
-    def block(self, block: _Coded) -> bytes:
-        size = len(block.raw)
+    def block(self, block: _Coded, raw: bytes) -> bytes:
+        size = len(raw)
         head = sections.BlockHead(
             block.coder, self._raw_size, size, len(block.coded), block.raw_check, block.coded_check
         )
         section = sections.pack_block(self._offset, head, block.coded)
         self._entries += sections.pack_entry(sections.Entry(self._gap, len(section), 0, size))
-        self._content.update(block.raw)
+        self._content.update(raw)
         self._offset += len(section)
         self._raw_size += size
         self._gap = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncz.codec import pipeline
+from ncz.codec import crew, pipeline
 from ncz.codec.errors import MemoryLimitError
 from ncz.formats.header import MAX_BLOCK_SIZE
 from ncz.formats.levels import DEFAULT, LEVELS, MODEL_LEVELS
@@ -81,7 +81,7 @@ def fit_threads(threads: int, coder_memory: int, block_size: int, memlimit: int 
     Raises:
         MemoryLimitError: not even one thread keeps it.
     """
-    wanted = threads or pipeline.cores()
+    wanted = threads or crew.cores()
     if memlimit is None:
         return wanted
     for fewer in range(wanted, 0, -1):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO
 
+from ncz.codec.crew import Crew
 from ncz.codec.errors import FormatError, NczError
 from ncz.formats import index
 from ncz.formats.access import Content
@@ -58,8 +59,9 @@ def compress_stream(
     dst: BinaryIO,
     options: CompressOptions | None = None,
     progress: Report | None = None,
+    crew: Crew | None = None,
 ) -> StreamStats:
-    """Compress all of `src` into `dst`.
+    """Compress all of `src` into `dst`; by the workers of `crew`, if there is one.
 
     Raises:
         MemoryLimitError: the limit is too low for one thread.
@@ -67,7 +69,7 @@ def compress_stream(
         NczError: `src` is a regular file and changed meanwhile. `dst` then ends without a tail.
         OSError: reading or writing failed.
     """
-    encoder = Encoder.of(options or CompressOptions())
+    encoder = Encoder.of(options or CompressOptions(), crew)
     before = _fingerprint(src)
     written = 0
 
@@ -99,6 +101,7 @@ def decompress_stream(
     dst: BinaryIO | None,
     options: DecompressOptions | None = None,
     progress: Report | None = None,
+    crew: Crew | None = None,
 ) -> StreamStats:
     """Decompress all of `src` into `dst`, or check it only where `dst` is None.
 
@@ -117,7 +120,7 @@ def decompress_stream(
         OSError: reading or writing failed.
     """
     options = options or DecompressOptions()
-    decoder = Decoder(options, _rescue(src) if options.keep_going else None)
+    decoder = Decoder(options, _rescue(src) if options.keep_going else None, crew)
     read = 0
     try:
         while True:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ncz.codec import notice, pipeline, varint
+from ncz.codec import crew, notice, varint
 from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, UnsupportedError
 from ncz.codec.jit import compiling
@@ -249,7 +249,7 @@ def make(gguf: Path, windows: Windows) -> LlamaCoder:
     longest = loaded.model.context
     if longest < windows.window:
         windows = Windows(longest, max(1, longest * windows.hop // windows.window), 0)
-    threads = min(loaded.size // _FOR_A_THREAD, pipeline.cores(), _MOST_USED)
+    threads = min(loaded.size // _FOR_A_THREAD, crew.cores(), _MOST_USED)
     return LlamaCoder(model, windows, made_by, max(1, threads))
 
 

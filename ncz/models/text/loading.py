@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ncz.codec import crew
 from ncz.codec.coder import ModelRef
 from ncz.models import weights
 from ncz.models.language import engine, exact
@@ -70,7 +70,7 @@ _LOADING = threading.Lock()
 def _load(digest: bytes, name: str) -> Ready:
     path = weights.find(digest, name)
     model = exact.load(path)
-    return of(model, _threads())
+    return of(model, crew.cores())
 
 
 def of(model: exact.Exact, threads: int = 1) -> Ready:
@@ -79,10 +79,3 @@ def of(model: exact.Exact, threads: int = 1) -> Ready:
     tensors = {f"vocab.{name}": tensor for name, tensor in model.vocabulary.items()}
     tokenizer = Tokenizer(tensors, shape.tokenizer, shape.pre)
     return Ready(Predictor(Head(engine.make(model, threads)), Mask(tokenizer)), tokenizer)
-
-
-def _threads() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
