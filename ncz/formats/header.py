@@ -8,6 +8,7 @@ from ncz.codec import varint
 from ncz.codec.checks import x32
 from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.models.weights import manifest
 
 MAGIC = b"\x89NCZ\r\n\x1a\n"
 VERSION = 1
@@ -50,9 +51,13 @@ def pack(header: Header) -> bytes:
     for coder in header.coders:
         body += varint.encode(coder.id) + varint.encode(len(coder.params)) + coder.params
     body += varint.encode(len(header.models))
+    known = _numbered()
     for model in header.models:
-        name = model.name.encode()
-        body += model.digest + varint.encode(len(name)) + name
+        if model in known:
+            body += varint.encode(1 + known.index(model))
+        else:
+            name = model.name.encode()
+            body += varint.encode(0) + model.digest + varint.encode(len(name)) + name
     out = MAGIC + bytes([VERSION]) + varint.encode(len(body)) + body
     return out + x32(out).to_bytes(4, "little")
 
@@ -119,11 +124,7 @@ def _parse_body(body: bytes) -> Header:
         for _ in range(cursor.number("the number of coders", 1, MAX_CODERS))
     )
     models = tuple(
-        ModelRef(
-            cursor.take(_DIGEST_SIZE),
-            cursor.take(cursor.number("a model's name size", 0, MAX_NAME)).decode(),
-        )
-        for _ in range(cursor.number("the number of models", 0, MAX_MODELS))
+        _model(cursor) for _ in range(cursor.number("the number of models", 0, MAX_MODELS))
     )
     if format_ != BYTES:
         raise UnsupportedError(
@@ -134,6 +135,24 @@ def _parse_body(body: bytes) -> Header:
     if cursor.position != len(body):
         raise ValueError("bytes follow its last entry")
     return Header(coders, block_size, format_, format_params, models)
+
+
+def _model(cursor: _Cursor) -> ModelRef:
+    number = cursor.number("a model's number")
+    if number == 0:
+        digest = cursor.take(_DIGEST_SIZE)
+        name = cursor.take(cursor.number("a model's name size", 0, MAX_NAME))
+        return ModelRef(digest, name.decode())
+    known = _numbered()
+    if number > len(known):
+        raise UnsupportedError(
+            f"this file needs model {number}, which this ncz does not know; install a newer ncz"
+        )
+    return known[number - 1]
+
+
+def _numbered() -> list[ModelRef]:
+    return [ModelRef(digest, name) for digest, name in manifest.numbered()]
 
 
 class _Cursor:

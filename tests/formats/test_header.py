@@ -1,4 +1,6 @@
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from ncz.codec.coder import CoderSpec
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.formats import header
 from ncz.formats.header import MAGIC, Header, ModelRef
+from ncz.models.weights import manifest
 
 PLAIN = Header((CoderSpec(0),), 1000)
 
@@ -22,7 +25,9 @@ headers = st.builds(
     ).map(tuple),
     st.integers(1, 2**30),
     models=st.lists(
-        st.builds(ModelRef, st.binary(min_size=32, max_size=32), st.text(max_size=20)), max_size=3
+        st.builds(ModelRef, st.binary(min_size=32, max_size=32), st.text(max_size=20))
+        | st.sampled_from([ModelRef(*known) for known in manifest.numbered()]),
+        max_size=3,
     ).map(tuple),
 )
 
@@ -99,12 +104,34 @@ def test_limits(made: Header) -> None:
         b"\x00\x00\x80\x00",  # a number longer than it need be
         b"\x00\x00\x01\xff\xff\xff\xff\x0f",  # four thousand million coders
         b"\x00\x00\x01\x01\x00\xff\x1f",  # parameters that are not there
-        b"\x00\x00\x01\x01\x00\x00\x01" + bytes(32) + b"\x01\xff",  # a name that is no UTF-8
+        b"\x00\x00\x01\x01\x00\x00\x01\x00" + bytes(32) + b"\x01\xff",  # a name that is no UTF-8
     ],
 )
 def test_bodies_that_break_the_format(body: bytes) -> None:
     with pytest.raises(FormatError, match="breaks the format"):
         header.parse(sealed(body))
+
+
+def test_models_that_everyone_knows_take_a_byte() -> None:
+    for digest, name in manifest.numbered():
+        known = dataclasses.replace(PLAIN, models=(ModelRef(digest, name),))
+        assert len(header.pack(known)) == len(header.pack(PLAIN)) + 1
+        renamed = dataclasses.replace(PLAIN, models=(ModelRef(digest, name + "x"),))
+        assert header.parse(header.pack(renamed))[0] == renamed
+
+
+def test_a_number_of_a_model_that_is_not_known_yet() -> None:
+    number = len(manifest.NUMBERED) + 1
+    with pytest.raises(UnsupportedError, match=f"model {number}, .* newer ncz"):
+        header.parse(sealed(b"\x00\x00\x01\x01\x00\x00\x01" + varint.encode(number)))
+
+
+def test_the_specification_says_which_models_have_numbers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    table = page.split("<!-- models -->")[1].split("<!-- /models -->")[0]
+    said = re.findall(r"\| (\d+) \| (\S+) \| `([0-9a-f]{64})` \|", table)
+    known = enumerate(manifest.numbered(), 1)
+    assert said == [(str(number), name, digest.hex()) for number, (digest, name) in known]
 
 
 def test_absurd_body_size() -> None:

@@ -97,6 +97,10 @@ def _member(data: bytes, start: int) -> tuple[Member, int]:
     _hold(count <= 16, "number of models")
     models = []
     for _ in range(count):
+        number, p = _varint(body, p)
+        if number:
+            models.append((b"", f"number {number}"))
+            continue
         digest = body[p : p + 32]
         n, p = _varint(body, p + 32)
         _hold(n <= 255 and p + n <= len(body), "model name")

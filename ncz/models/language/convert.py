@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ncz.codec.errors import ModelError
+from ncz.models.language.addition import Tensors, add
 from ncz.models.language.exact import LONGEST, REVISION, assemble, check
 from ncz.models.language.source import Source, blaming, open_source
 
@@ -25,7 +26,13 @@ _BITS = 96  # of fixed-point arithmetic in the rotary tables
 _DIGITS = 60  # of the decimal arithmetic that their angles come from
 
 
-def convert(source: Path, target: Path, name: str, progress: Progress | None = None) -> None:
+def convert(
+    source: Path,
+    target: Path,
+    name: str,
+    progress: Progress | None = None,
+    added: Tensors | None = None,
+) -> None:
     """Write the exact file of the model at `source`: a .gguf, a .safetensors file or its folder.
 
     Args:
@@ -33,6 +40,7 @@ def convert(source: Path, target: Path, name: str, progress: Progress | None = N
         target: the file to write; its folder exists.
         name: what the model shall be called, in messages and in headers.
         progress: told steps done and steps in all.
+        added: what to add to its weights, see :mod:`ncz.models.language.addition`.
 
     Raises:
         ModelError: `source` is damaged, of an unknown architecture, too wide for exact sums, or
@@ -42,6 +50,8 @@ def convert(source: Path, target: Path, name: str, progress: Progress | None = N
     from safetensors.numpy import save_file
 
     model = open_source(source)
+    if added is not None:
+        model = add(model, added)
     with blaming(source):
         head, tensors = _exact(model, name, progress)
     # One entry alone: the library writes several in an order of chance.

@@ -128,6 +128,16 @@ BUILTIN = (
     ),
 )
 
+NUMBERED = (DEFAULT, "gemma3-270m")
+"""Models that a file's header names by a number, from 1, for a name and a digest take more room
+than many a text. What a number means never changes: once a release has written it, its exact
+digest stays, and other weights get the next number."""
+
+
+def numbered() -> tuple[tuple[bytes, str], ...]:
+    """Digest and name of model 1, 2, …"""
+    return tuple((bytes.fromhex(named(name).exact_sha256 or ""), name) for name in NUMBERED)
+
 
 def default() -> Weights:
     """What levels 7 and above use."""

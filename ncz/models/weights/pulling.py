@@ -235,10 +235,11 @@ def _own_convert(
 ) -> None:
     from safetensors import SafetensorError
 
+    from ncz.models.language import addition
     from ncz.models.language.convert import convert
 
     try:
-        convert(source, target, name, progress)
+        convert(source, target, name, progress, addition.load(name))
     except SafetensorError as error:
         number = re.search(r"\(os error (\d+)\)", str(error))  # it has no other way to say so
         if number is None:
