@@ -40,7 +40,7 @@ _DIGESTS = {
 """SHA-256 of the sample's .ncz file by level, the same on every machine. Level 1 has none: its
 bytes are the business of the zstd library that is installed."""
 _MODEL_DIGESTS = {
-    "f0071dbb1f443e9150fcdc7e4c5b17390b2d372642108e3efacde7def8781751": (
+    "2282218fab1e877ce26a15c55318cc2c5b07df3ed4a4a3a91ddc21f9b6de8314": (
         "270f72ee37a6f5dd3b31afd3cec1f166e9c3daa267b7dc5c67268acad489895b"
     ),
 }

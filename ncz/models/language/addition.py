@@ -22,7 +22,12 @@ from ncz.codec.errors import ModelError
 from ncz.models.contextmix.prior import pinned
 from ncz.models.language.source import Source
 
-FILES: dict[str, tuple[str, str]] = {}
+FILES = {
+    "smollm2-135m-instruct-q4_1": (
+        "smollm2-135m-instruct-q4_1.safetensors",
+        "953d59fcf23bc0131abbb28c976c1eaf03169e14f6bc6f3ccb57ba01ba4c57ea",
+    ),
+}
 """By the name of the model: the file, and its SHA-256 in hex."""
 
 _MOST_APART = 24  # between shifts: 2^24 · 127 · 127 times the rank is far below 2^53

