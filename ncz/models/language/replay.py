@@ -39,9 +39,7 @@ class Replay:
         self._top = top
         self._cache = cache
         self._graphs: dict[int, tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
-        self._pool: tuple[int, int] | None = (
-            None  # memory that all graphs share: one runs at a time
-        )
+        self._pool: Any = None  # memory of all graphs, of which one runs at a time
         self.records = network.device.startswith("cuda") if record is None else record
         count = cache.streams
         self._streams = network.tensor(np.arange(count))

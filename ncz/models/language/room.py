@@ -68,7 +68,7 @@ def check(model: Exact, device: str, free: int, streams: int, places: int) -> No
     Raises:
         NczError: they do not.
     """
-    lacking = streams * cache(model, places) + scratch(model, Room()) - free
+    lacking = going(model, streams, places) - free
     if lacking > 0:
         raise _too_little(device, lacking, f"{streams} streams of {places}")
 
@@ -77,6 +77,16 @@ def cache(model: Exact, places: int) -> int:
     """Bytes of the keys and values of so many tokens."""
     shape = model.shape
     return shape.layers * shape.kv_heads * places * (2 * shape.head_width + 12)
+
+
+def going(model: Exact, streams: int, places: int) -> int:
+    """Bytes for so many streams that go on side by side, each of up to so many tokens."""
+    least = Room()
+    scores = streams * model.shape.heads * places
+    sizes = Room(
+        1, max(least.rows, streams), max(least.scores, scores), max(least.outputs, streams)
+    )
+    return streams * cache(model, places) + scratch(model, sizes)
 
 
 def window(model: Exact, places: int) -> int:

@@ -56,7 +56,9 @@ def test_more_memory_is_used() -> None:
 def test_streams() -> None:
     model = tiny.model()
     free = room.scratch(model, Room()) + 3 * room.cache(model, 100)
+    assert room.going(model, 3, 100) == free
     room.check(model, "cuda:0", free, 3, 100)
+    assert room.going(model, 100, 100) > room.scratch(model, Room()) + 100 * room.cache(model, 100)
     with pytest.raises(NczError, match="4 streams of 100 tokens"):
         room.check(model, "cuda:0", free, 4, 100)
 
