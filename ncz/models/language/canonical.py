@@ -72,10 +72,14 @@ class Mask:
 
         `token` may be an escape, or a control token that nothing merges with.
         """
+        return np.unpackbits(self.packed(token), count=self._vocabulary.order.size)
+
+    def packed(self, token: int) -> np.ndarray:
+        """uint8[n / 8, rounded up]: the same as bits, the highest of each byte first."""
         entry = -1
         if 0 <= token < self._vocabulary.rank.size:
             entry = int(self._vocabulary.rank[token])
-        return np.unpackbits(self._packed(entry), count=self._vocabulary.order.size)
+        return self._packed(entry)
 
     def _pack(self, entry: int) -> np.ndarray:
         out = np.empty(self._vocabulary.order.size, np.uint8)

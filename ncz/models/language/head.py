@@ -32,7 +32,7 @@ class Head:
         tokens = order[self.said]
         self.scale = table.scale[tokens]  # float32[tokens]
         self.network = network
-        self._prepared = network.prepare(Linear(table.weight[tokens], self.scale))
+        self.prepared = network.prepare(Linear(table.weight[tokens], self.scale))
 
     def tokens(self, entries: np.ndarray) -> np.ndarray:
         """int64: what to feed for `entries`: an escape, which no token says, is the beginning."""
@@ -41,7 +41,7 @@ class Head:
 
     def logits(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int32[m, tokens or more] and float32[m] for residual rows float32[m, width]."""
-        return self.network.product(x, self._prepared, self.network.model.norm)
+        return self.network.product(x, self.prepared, self.network.model.norm)
 
 
 def entries(model: Exact) -> Vocabulary:

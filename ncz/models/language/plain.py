@@ -2,336 +2,331 @@
 
 Every step is one elementwise operation of torch (:mod:`ncz.models.language.steps`) or a sum of
 integers, in the order that :mod:`ncz.models.language.network` has. So the results are the same
-bits on any device, and the tests hold the compiled code to them. On the CPU it is a few times
-slower than the compiled code, because each step passes through the memory.
+bits on any device, and the tests hold the compiled code to them. A GPU is filled by batches:
+windows are read side by side, and all streams of a decoder go on together. On the CPU it is a
+few times slower than the compiled code, because each step passes through the memory.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ncz.models.language import attention, products, steps
-from ncz.models.language.arithmetic import LOWEST
+from ncz.models.language import attention, products, room, steps
 from ncz.models.language.exact import Exact, Layer, Linear
-
-CHUNK = 1024  # rows that are read at once
-_SCORES = 1 << 25  # of attention that are held at once
-_TERMS = 1024  # of a float32 product of 7-bit numbers: their sum stays below 2^24
-_SUM_ONE = float(1 << 20)  # of the weights' sum, as in attention
-
-_Places = tuple[Tensor, Tensor, tuple[int, int]]
-"""Streams, positions int64[streams, tokens of each], and the first and last of these."""
-
-Prepared = tuple[object, Tensor]
-"""A matrix in the form of the way to multiply, and its rows' scale."""
+from ncz.models.language.plain_attention import Cache, Places, attend, keep
+from ncz.models.language.room import Room
 
 
-class Cache:
-    """Keys and values of some streams' tokens; see :class:`ncz.models.language.network.Cache`."""
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix in the form of the way to multiply, and its rows' scale."""
 
-    def __init__(self, model: Exact, streams: int, capacity: int, device: str = "cpu") -> None:
-        shape = model.shape
-        if capacity > shape.context:
-            raise ValueError(f"{capacity} positions, and the model knows {shape.context}")
-        place = (shape.layers, streams, shape.kv_heads, capacity)
-        self.capacity = capacity
-        self.keys = torch.zeros((*place, shape.head_width), dtype=torch.int8, device=device)
-        self.values = torch.zeros_like(self.keys)
-        self.key_scale = torch.zeros(place, device=device)
-        self.value_scale = torch.zeros_like(self.key_scale)
-        self.most = torch.zeros_like(self.key_scale)
+    prepared: object
+    scale: Tensor
 
-    def share_first(self, seen: int) -> None:
-        """Give all streams the first `seen` places of the first one."""
-        for kept in (self.keys, self.values, self.key_scale, self.value_scale, self.most):
-            kept[:, 1:, :, :seen] = kept[:, :1, :, :seen]
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer on the device; :class:`ncz.models.language.exact.Layer` says what is in it.
+
+    Attributes:
+        norm_heads: float32[heads + kv_heads, head_width], or None.
+        rotary: int16[2, positions, head_width / 2].
+    """
+
+    qkv: Matrix
+    out: Matrix
+    gate_up: Matrix
+    down: Matrix
+    norm_in: Tensor
+    norm_mid: Tensor
+    norm_heads: Tensor | None
+    norm_attention: Tensor | None
+    norm_feed: Tensor | None
+    rotary: Tensor
+    sliding: int
 
 
 class Network:
     """A model on a device; :class:`ncz.models.language.network.Network` says what methods do.
 
+    For one thread at a time.
+
     Args:
         model: the weights.
         device: of torch.
         way: how to multiply; the fastest exact one of the device where None.
+        budget: bytes of the device's memory that it may take, or None for as many as there are.
+
+    Attributes:
+        held: bytes of the weights there.
+        sizes: what is computed at once where nobody says otherwise.
     """
 
     def __init__(
-        self, model: Exact, device: str = "cpu", way: products.Product | None = None
+        self,
+        model: Exact,
+        device: str = "cpu",
+        way: products.Product | None = None,
+        budget: int | None = None,
     ) -> None:
         self.model = model
         self.size = model.size
         self.threads = 1
         self.device = device
+        self.held = 0
+        self.sizes = Room()
+        self._budget = budget
         if device.startswith("cuda"):
-            # Int8 values fit TF32, but nothing is gained by it: sums are kept to the last bit.
+            # Factors are exact in TF32 and bfloat16, but sums have to be kept to the last bit.
             torch.backends.cuda.matmul.allow_tf32 = False
-        self._way = way or products.best(device)
-        self._weights = {
-            id(linear): self.prepare(linear)
-            for layer in model.layers
-            for linear in (layer.qkv, layer.out, layer.gate_up, layer.down)
-        }
-        self._norms = {
-            id(norm): self._tensor(norm)
-            for layer in model.layers
-            for norm in vars(layer).values()
-            if isinstance(norm, np.ndarray)
-        }
-        self._norms[id(model.norm)] = self._tensor(model.norm)
-        self._embedding = self._tensor(model.embedding.weight)
-        self._embedding_scale = self._tensor(model.embedding.scale)
-        self._rotary = self._tensor(model.rotary)
-        local = model.rotary_local
-        self._rotary_local = self._rotary if local is None else self._tensor(local)
+            torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+        self._tables: dict[int, Tensor] = {}
+        with self.here():
+            self._way = way or products.best(device)
+            self._layers = [self._on_device(layer) for layer in model.layers]
+            self._norm = self.tensor(model.norm)
+            self._embedding = self.tensor(model.embedding.weight)
+            self._embedding_scale = self.tensor(model.embedding.scale)
+        self.held = model.size + model.embedding.weight.nbytes
         self._factor = float(attention.query_factor(model.shape.head_width))
         gemma = model.shape.architecture == "gemma3"
         self._input_factor = float(np.float32(model.shape.width**0.5)) if gemma else 1.0
         self._gated = steps.gelu if gemma else steps.silu
 
+    def here(self) -> AbstractContextManager[object]:
+        """While this holds, its GPU is the one that is meant."""
+        return torch.cuda.device(self.device) if self.device.startswith("cuda") else nullcontext()
+
+    def room(self, places: int) -> Room:
+        """How much is read at once in windows of so many tokens.
+
+        Raises:
+            NczError: the device's memory does not even hold one.
+        """
+        if self._budget is None:
+            return self.sizes
+        # Its rows in the order of the vocabulary, for the output, are weights as well.
+        free = self._budget - self.held - self.model.embedding.weight.nbytes
+        return room.find(self.model, self.device, free, places)
+
     def cache(self, streams: int, capacity: int) -> Cache:
-        """Room for so many streams of so many tokens."""
+        """Room for so many streams of so many tokens.
+
+        Raises:
+            NczError: the device's memory does not hold them.
+        """
+        if self._budget is not None:
+            free = self._budget - self.held
+            room.check(self.model, self.device, free, streams, capacity)
         return Cache(self.model, streams, capacity, self.device)
 
     def read(self, cache: Cache, stream: int, tokens: np.ndarray, start: int = 0) -> np.ndarray:
         """Take tokens that follow each other; float32[n, width]."""
-        out = np.empty((tokens.size, self.model.shape.width), np.float32)
-        for at in range(0, tokens.size, CHUNK):
-            piece = tokens[at : at + CHUNK]
-            position = np.arange(start + at, start + at + piece.size)[None, :]
-            x = self._run(cache, np.array([stream]), piece, position)
-            out[at : at + piece.size] = x.cpu().numpy()
-        return out
+        x: np.ndarray = self.read_many(cache, [tokens], np.array([stream]), start)[0].cpu().numpy()
+        return x
+
+    def read_many(
+        self,
+        cache: Cache,
+        tokens: Sequence[np.ndarray],
+        streams: np.ndarray,
+        start: int = 0,
+        sizes: Room | None = None,
+    ) -> Tensor:
+        """Take tokens that follow each other, of several streams.
+
+        Args:
+            cache: holds each stream's first `start` tokens, and these afterwards. What it holds
+                after the tokens of those that have fewer than others means nothing.
+            tokens: for each stream int64[any].
+            streams: int64[m]: which; no one twice.
+            start: position of the first one.
+            sizes: how many rows and scores are computed at once.
+
+        Returns:
+            float32[m, longest, width], on the device; rows beyond a stream's tokens mean nothing.
+        """
+        sizes = sizes or self.sizes
+        longest = max(own.size for own in tokens)
+        _check(cache, start + longest - 1)
+        ids = np.zeros((len(tokens), longest), np.int64)
+        for row, own in zip(ids, tokens, strict=True):
+            row[: own.size] = own
+        given, which = self.tensor(ids), self.tensor(streams)
+        some = _slice_of(streams)
+        x = torch.empty((*ids.shape, self.model.shape.width), device=self.device)
+        step = max(1, sizes.rows // len(tokens))
+        with self.here():
+            for at in range(0, longest, step):
+                piece = given[:, at : at + step]
+                first, last = start + at, start + at + piece.shape[1] - 1
+                position = torch.arange(first, last + 1, device=self.device).expand(*piece.shape)
+                places = Places(which, some, position, first, last)
+                x[:, at : at + step] = self.run(cache, places, piece, sizes.scores)
+        return x
 
     def step(
         self, cache: Cache, streams: np.ndarray, tokens: np.ndarray, position: np.ndarray
     ) -> np.ndarray:
         """Take one token of each of several streams; float32[m, width]."""
-        if not streams.size:
-            return np.empty((0, self.model.shape.width), np.float32)
-        x: np.ndarray = self._run(cache, streams, tokens, position[:, None]).cpu().numpy()
+        x: np.ndarray = self.step_many(cache, streams, tokens, position).cpu().numpy()
         return x
 
-    def prepare(self, linear: Linear) -> Prepared:
-        """`linear` in the form that :meth:`product` takes."""
-        return self._way.prepare(self._tensor(linear.weight)), self._tensor(linear.scale)
-
-    def product(
-        self, x: np.ndarray, prepared: Prepared, norm: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The last product: int32[m, outputs] and float32[m]."""
-        product, units = self._product(x, prepared, norm)
-        return product.cpu().numpy(), units.cpu().numpy()
-
-    def sums(
-        self,
-        x: np.ndarray,
-        prepared: Prepared,
-        norm: np.ndarray,
-        said: np.ndarray,
-        never: np.ndarray,
-    ) -> Tensor:
-        """Cumulative weights of the vocabulary's entries, left on the device.
-
-        Args:
-            x: float32[m, width], from :meth:`read` or :meth:`step`.
-            prepared: one column per token.
-            norm: before it.
-            said: int64[tokens]: the entry of each column.
-            never: uint8[m, entries]: 1 for those that cannot follow the token before.
-
-        Returns:
-            int64[m, entries + 1], as :func:`ncz.models.language.head.cumulate` has them.
-        """
-        product, units = self._product(x, prepared, norm)
-        weights = steps.entry_weights(product, units, prepared[1])
-        return steps.cumulate(weights, self._tensor(said), self._tensor(never))
-
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-    def _product(
-        self, x: np.ndarray, prepared: Prepared, norm: np.ndarray
-    ) -> tuple[Tensor, Tensor]:
-        known = self._norms.get(id(norm))
-        short, units = steps.normed(
-            self._tensor(x),
-            self._tensor(norm) if known is None else known,
-            self.model.shape.epsilon,
-        )
-        return self._way.by(short, prepared[0]), units
-
-    def _linear(self, short: Tensor, units: Tensor, linear: Linear) -> Tensor:
-        prepared, scale = self._weights[id(linear)]
-        return steps.values(self._way.by(short, prepared), units, scale)
-
-    def _run(
+    def step_many(
         self, cache: Cache, streams: np.ndarray, tokens: np.ndarray, position: np.ndarray
     ) -> Tensor:
-        """Rows of `streams` × following tokens; `position` is int64[streams, tokens of each]."""
-        last = int(position.max())
-        if last >= cache.capacity:
-            raise ValueError(f"position {last} in a cache of {cache.capacity}")
-        ids = self._tensor(tokens)
+        """The same, left on the device."""
+        if not streams.size:
+            return torch.empty((0, self.model.shape.width), device=self.device)
+        first, last = int(position.min()), int(position.max())
+        _check(cache, last)
+        where = self.tensor(position)[:, None]
+        places = Places(self.tensor(streams), _slice_of(streams), where, first, last)
+        with self.here():
+            return self.run(cache, places, self.tensor(tokens)[:, None], self.sizes.scores)[:, 0]
+
+    def prepare(self, linear: Linear) -> Matrix:
+        """`linear` in the form that :meth:`product` takes."""
+        return Matrix(self._way.prepare(self.tensor(linear.weight)), self.tensor(linear.scale))
+
+    def product(
+        self, x: np.ndarray, prepared: Matrix, norm: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The last product: int32[m, outputs] and float32[m]."""
+        product, units = self.product_of(self.tensor(x), prepared, self.tensor(norm))
+        return product.cpu().numpy(), units.cpu().numpy()
+
+    def product_of(
+        self, x: Tensor, prepared: Matrix, norm: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The same, on the device, with the model's last norm where none is given."""
+        given = self._norm if norm is None else norm
+        short, units = steps.normed(x, given, self.model.shape.epsilon)
+        return self._way.by(short, prepared.prepared), units
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """`array` on the device."""
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def run(self, cache: Cache, at: Places, tokens: Tensor, scores: int) -> Tensor:
+        """float32[streams, tokens of each, width], the residuals of int64[streams, of each].
+
+        Args:
+            cache: as for :meth:`read_many`; long enough.
+            at: where the tokens stand.
+            tokens: which.
+            scores: of attention, held at once.
+        """
+        ids = tokens.reshape(-1)
         unit = self._embedding_scale[ids] * self._input_factor
         x = self._embedding[ids].float() * unit[:, None]
-        extent = (int(position.min()), last)  # asked of the device, it would wait
-        places = (self._tensor(streams), self._tensor(position), extent)
-        for i, layer in enumerate(self.model.layers):
-            x = self._layer(i, layer, x, cache, places)
-        return x
+        for i, layer in enumerate(self._layers):
+            x = self._through(i, layer, x, cache, at, scores)
+        return x.reshape(*tokens.shape, -1)
 
-    def _layer(self, i: int, layer: Layer, x: Tensor, cache: Cache, places: _Places) -> Tensor:
+    def _through(
+        self, i: int, layer: _Layer, x: Tensor, cache: Cache, at: Places, scores: int
+    ) -> Tensor:
         epsilon = self.model.shape.epsilon
-        norm = {name: self._norms.get(id(value)) for name, value in vars(layer).items()}
-        short, units = steps.normed(x, norm["norm_in"], epsilon)
-        mixed = self._linear(short, units, layer.qkv)
-        mixed = self._attention(i, layer, mixed, cache, places)
+        mixed = self._linear(*steps.normed(x, layer.norm_in, epsilon), layer.qkv)
+        mixed = self._attention(i, layer, mixed, cache, at, scores)
         y = self._linear(*steps.to_short(mixed), layer.out)
-        x = x + self._after(y, norm["norm_attention"])
-        short, units = steps.normed(x, norm["norm_mid"], epsilon)
-        both = self._linear(short, units, layer.gate_up)
+        x = x + self._after(y, layer.norm_attention)
+        both = self._linear(*steps.normed(x, layer.norm_mid, epsilon), layer.gate_up)
         gate, up = both.chunk(2, dim=1)
         y = self._linear(*steps.to_short(self._gated(gate) * up), layer.down)
-        return x + self._after(y, norm["norm_feed"])
+        return x + self._after(y, layer.norm_feed)
+
+    def _linear(self, short: Tensor, units: Tensor, matrix: Matrix) -> Tensor:
+        return steps.values(self._way.by(short, matrix.prepared), units, matrix.scale)
 
     def _after(self, y: Tensor, norm: Tensor | None) -> Tensor:
         return y if norm is None else steps.scaled(y, norm, self.model.shape.epsilon)
 
     def _attention(
-        self, i: int, layer: Layer, mixed: Tensor, cache: Cache, places: _Places
+        self, i: int, layer: _Layer, mixed: Tensor, cache: Cache, at: Places, scores: int
     ) -> Tensor:
         """float32[rows, heads · width] from the queries, keys and values of each row."""
         shape = self.model.shape
-        streams, position, (first, last) = places
-        count, each = position.shape
+        count, each = at.position.shape
         heads, kv = shape.heads, shape.kv_heads
         parts = mixed.reshape(count, each, heads + 2 * kv, shape.head_width)
         turned = parts[:, :, : heads + kv]
-        if layer.norm_q is not None:
-            weights = [self._norms[id(layer.norm_q)]] * heads + [self._norms[id(layer.norm_k)]] * kv
-            turned = steps.scaled(turned, torch.stack(weights), shape.epsilon)
-        rotary = self._rotary_local if layer.sliding else self._rotary
-        turned = steps.rotated(turned, rotary[0, position], rotary[1, position])
+        if layer.norm_heads is not None:
+            turned = steps.scaled(turned, layer.norm_heads, shape.epsilon)
+        turned = steps.rotated(turned, layer.rotary[0, at.position], layer.rotary[1, at.position])
         q, q_scale = steps.to_bytes(turned[:, :, :heads])
         k, k_scale = steps.to_bytes(turned[:, :, heads:])
         v, v_scale = steps.to_bytes(parts[:, :, heads + kv :])
-        keep(cache, i, streams, position, k, k_scale, v, v_scale)
-        begin = max(0, first + 1 - layer.sliding) if layer.sliding else 0
-        rows = max(1, _SCORES // (count * heads * (last + 1 - begin)))
-        out = [
-            attend(
-                q[:, at : at + rows],
-                q_scale[:, at : at + rows] * self._factor,
-                cache,
-                i,
-                streams,
-                position[:, at : at + rows],
-                (begin, last + 1),
-                layer.sliding,
+        keep(cache, i, at, k, k_scale, v, v_scale)
+        unit = q_scale * self._factor
+        rows = max(1, scores // (count * heads * (at.last + 1)))
+        if rows >= each:
+            out = attend(q, unit, cache, i, at, layer.sliding)
+        else:  # there are several tokens of each stream, one after the other
+            pieces = [(a, min(a + rows, each)) for a in range(0, each, rows)]
+            out = torch.cat(
+                [
+                    attend(q[:, a:b], unit[:, a:b], cache, i, _part(at, a, b), layer.sliding)
+                    for a, b in pieces
+                ],
+                dim=1,
             )
-            for at in range(0, each, rows)
-        ]
-        return torch.cat(out, dim=1).reshape(count * each, heads * shape.head_width)
+        return out.reshape(count * each, heads * shape.head_width)
+
+    def _on_device(self, layer: Layer) -> _Layer:
+        model = self.model
+        local = model.rotary if model.rotary_local is None else model.rotary_local
+        heads = None
+        if layer.norm_q is not None and layer.norm_k is not None:
+            times = [layer.norm_q] * model.shape.heads + [layer.norm_k] * model.shape.kv_heads
+            heads = self.tensor(np.stack(times))
+
+        def norm(array: np.ndarray | None) -> Tensor | None:
+            return None if array is None else self.tensor(array)
+
+        return _Layer(
+            qkv=self.prepare(layer.qkv),
+            out=self.prepare(layer.out),
+            gate_up=self.prepare(layer.gate_up),
+            down=self.prepare(layer.down),
+            norm_in=self.tensor(layer.norm_in),
+            norm_mid=self.tensor(layer.norm_mid),
+            norm_heads=heads,
+            norm_attention=norm(layer.norm_attention),
+            norm_feed=norm(layer.norm_feed),
+            rotary=self._rotary(local if layer.sliding else model.rotary),
+            sliding=layer.sliding,
+        )
+
+    def _rotary(self, table: np.ndarray) -> Tensor:
+        """One tensor for all layers that share it."""
+        if id(table) not in self._tables:
+            self._tables[id(table)] = self.tensor(table)
+        return self._tables[id(table)]
 
 
-# --- attention
+def _part(at: Places, first: int, last: int) -> Places:
+    """Some of several tokens that follow each other in each stream, all at the same positions."""
+    position = at.position[:, first:last]
+    return Places(at.streams, at.some, position, at.first + first, at.first + last - 1)
 
 
-def keep(
-    cache: Cache,
-    layer: int,
-    streams: Tensor,
-    position: Tensor,
-    keys: Tensor,
-    key_scale: Tensor,
-    values: Tensor,
-    value_scale: Tensor,
-) -> None:
-    """Put int8[streams, tokens, kv_heads, width] and their scales into the cache."""
-    at = (streams[:, None], slice(None), position)
-    cache.keys[layer][at] = keys
-    cache.values[layer][at] = values
-    cache.key_scale[layer][at] = key_scale
-    cache.value_scale[layer][at] = value_scale
-    first = position[:, 0]
-    before = cache.most[layer][streams, :, (first - 1).clamp(min=0)]  # [streams, kv_heads]
-    before = torch.where((first > 0)[:, None], before, 0.0)
-    most = torch.cat([before[:, None], value_scale], dim=1).cummax(dim=1).values[:, 1:]
-    cache.most[layer][at] = most
+def _slice_of(streams: np.ndarray) -> slice | None:
+    """The same streams as a slice, where they are one."""
+    first = int(streams[0])
+    whole = bool((streams == np.arange(first, first + streams.size)).all())
+    return slice(first, first + streams.size) if whole else None
 
 
-def attend(
-    queries: Tensor,
-    query_unit: Tensor,
-    cache: Cache,
-    layer: int,
-    streams: Tensor,
-    position: Tensor,
-    span: tuple[int, int],
-    sliding: int,
-) -> Tensor:
-    """float32[streams, tokens, heads, width].
-
-    Args:
-        queries: int8[streams, tokens, heads, width].
-        query_unit: float32[streams, tokens, heads], what a score's unit is worth, key aside.
-        cache: holds the tokens themselves already.
-        layer: its number.
-        streams: int64[streams].
-        position: int64[streams, tokens].
-        span: positions that any of them sees.
-        sliding: how many of them each one sees, or 0 for all.
-    """
-    count, each, heads, width = queries.shape
-    seen = slice(*span)
-
-    def kept(all_layers: Tensor) -> Tensor:
-        return all_layers[layer][streams, :, seen]
-
-    kv = cache.keys.shape[2]
-    group = heads // kv
-
-    def by_key_head(of_heads: Tensor) -> Tensor:  # [streams, kv_heads, group, tokens, ...]
-        split = of_heads.reshape(count, each, kv, group, *of_heads.shape[3:])
-        return split.permute(0, 2, 3, 1, *range(4, split.dim()))
-
-    q = by_key_head(queries).reshape(count, kv, group * each, width)
-    # Below 2^24, as a head is narrower than 1,024: exact in float32.
-    scores = q.float() @ kept(cache.keys).float().transpose(2, 3)
-    exponents = scores.reshape(count, kv, group, each, -1) * kept(cache.key_scale)[:, :, None, None]
-    exponents = exponents * by_key_head(query_unit)[..., None]
-
-    at = torch.arange(*span, device=queries.device)
-    seeing = at <= position[..., None]
-    if sliding:
-        seeing &= at > position[..., None] - sliding
-    seeing = seeing[:, None, None]  # [streams, 1, 1, tokens, keys]
-    exponents = exponents.masked_fill(~seeing, -torch.inf)
-    top = exponents.amax(dim=-1, keepdim=True)
-    p = steps.exp2((exponents - top).clamp(min=float(LOWEST))).masked_fill(~seeing, 0.0)
-    total = steps.nearest(p * _SUM_ONE).to(torch.int64).sum(dim=-1)
-    share = steps.quotient(total.double().float(), _SUM_ONE)
-    # [streams, kv_heads, 1, tokens]
-    most = cache.most[layer][streams[:, None], :, position].permute(0, 2, 1)[:, :, None]
-    turn = torch.where(most > 0, steps.quotient(float(attention.WEIGHT), most), 0.0)
-    weights = p * (kept(cache.value_scale)[:, :, None, None] * turn[..., None])
-    whole = steps.nearest(weights).to(torch.int32).reshape(count, kv, group * each, -1)
-    sums = _weighted(torch.stack([whole >> 7, whole & 127]), kept(cache.values))
-    both = (sums[0] * 128 + sums[1]).reshape(count, kv, group, each, width)
-    unit = steps.quotient(steps.quotient(most, float(attention.WEIGHT)), share)
-    result = both.double().float() * unit[..., None]
-    return result.permute(0, 3, 1, 2, 4).reshape(count, each, heads, width)
-
-
-def _weighted(limbs: Tensor, values: Tensor) -> Tensor:
-    """int64[2, ..., rows, width]: limbs int32[2, ..., rows, keys] times int8[..., keys, width]."""
-    total: Tensor | None = None
-    for at in range(0, values.shape[-2], _TERMS):
-        some = slice(at, at + _TERMS)
-        part = (limbs[..., some].float() @ values[..., some, :].float()).to(torch.int64)
-        total = part if total is None else total + part
-    assert total is not None  # a token sees itself
-    return total
+def _check(cache: Cache, last: int) -> None:
+    """The device would write past the end, or stop with no word of why."""
+    if last >= cache.capacity:
+        raise ValueError(f"position {last} in a cache of {cache.capacity}")

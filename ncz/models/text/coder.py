@@ -26,6 +26,7 @@ from ncz.codec.errors import FormatError, NczError, UnsupportedError
 from ncz.codec.jit import compiling
 from ncz.codec.meter import metered
 from ncz.models.contextmix.coder import ContextMix
+from ncz.models.language import devices
 from ncz.models.language.network import Cache, Engine
 from ncz.models.text import framing, kernel, layout, segments, state
 from ncz.models.text.layout import BYTES, MODEL, Layout
@@ -94,7 +95,12 @@ class TextCoder:
         """The second model made ready beside the first."""
         if self.second is None:
             return None
-        return first.beside(self.second, self._load(self.second))
+        return first.beside(self.second, self._load_second(self.second))
+
+    def _load_second(self, second: ModelRef) -> Ready:
+        """The second model is read a token at a time, which is no work for a GPU."""
+        with devices.using(devices.CPU):
+            return self._load(second)
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes of a non-empty block, or None where the model would not pay.
@@ -235,6 +241,7 @@ class TextCoder:
     def _ready(self) -> Ready:
         model = self._load(self.model)
         self.windows.check(self.model.name, model.predictor.network.model.shape.context)
+        model.predictor.check(self.windows)
         return model
 
     def memory(self, raw_size: int) -> int:
@@ -243,7 +250,7 @@ class TextCoder:
         places = min(self.windows.window, raw_size + self.windows.prefix + 1)
         models = _memory(self._ready().predictor.network, streams, places)
         if self.second:
-            second = self._load(self.second).predictor.network
+            second = self._load_second(self.second).predictor.network
             most = min(2 * self.windows.window, second.model.shape.context)
             models += _memory(second, streams, most)
         return models + ContextMix(framing.BYTES_LEVEL).memory(raw_size) + 4 * raw_size + _ENGINE

@@ -314,6 +314,7 @@ class _Listening(Predictor):
     def __init__(self, heard: Predictor, notes: _Notes) -> None:
         vars(self).update(vars(heard))  # what that one has made ready serves this one too
         self._notes = notes
+        self.top = None  # whose output nobody sees
         self.network = cast(Engine, _Reading(heard.network, notes))
 
     def look(self, first: int, product: np.ndarray, units: np.ndarray, never: np.ndarray) -> None:

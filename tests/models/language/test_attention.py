@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncz.models.language import attention, plain
+from ncz.models.language import attention, plain_attention
 from ncz.models.language.forward import Past as Layer
 from ncz.models.language.network import Cache
 from tests.models.language import tiny
@@ -110,21 +110,16 @@ def one_by_one(it: Past, sliding: int, rows: np.ndarray) -> np.ndarray:
 
 def plainly(it: Past, sliding: int, rows: np.ndarray) -> np.ndarray:
     n = it.keys.shape[2]
-    cache = plain.Cache(tiny.model("llama"), 1, 1)
+    cache = plain_attention.Cache(tiny.model("llama"), 1, 1)
     for name in ("keys", "values", "key_scale", "value_scale", "most"):
         setattr(cache, name, torch.from_numpy(getattr(it, name))[None])
     queries = torch.from_numpy(it.queries[:, rows]).transpose(0, 1)[None]
     units = torch.from_numpy(it.query_scale[:, rows] * FACTOR).t()[None]
-    out = plain.attend(
-        queries,
-        units,
-        cache,
-        0,
-        torch.zeros(1, dtype=torch.int64),
-        torch.from_numpy(rows)[None],
-        (0, n),
-        sliding,
-    )
+    first = torch.zeros(1, dtype=torch.int64)
+    places = torch.from_numpy(rows)[None]
+    for some in (None, slice(0, 1)):
+        at = plain_attention.Places(first, some, places, int(rows.min()), n - 1)
+        out = plain_attention.attend(queries, units, cache, 0, at, sliding)
     return np.asarray(out.reshape(rows.size, -1).numpy())
 
 
@@ -191,7 +186,7 @@ def test_keep_knows_the_largest_scale_so_far() -> None:
     cache = Cache(model, 3, 20)
     cache.past.most[:] = 99  # of what was there before
     past = Layer(*(array[1] for array in cache.past))
-    plainly_kept = plain.Cache(model, 3, 20)
+    plainly_kept = plain_attention.Cache(model, 3, 20)
     plainly_kept.most[:] = 99
     for first, last in ((0, 4), (4, 5), (5, 9)):
         some = slice(first, last)
@@ -212,7 +207,8 @@ def test_keep_knows_the_largest_scale_so_far() -> None:
         new = torch.from_numpy(numbers[:, some]).transpose(0, 1)[None]
         scale = torch.from_numpy(scales[:, some]).t()[None]
         places = torch.from_numpy(position)[None]
-        plain.keep(plainly_kept, 1, torch.tensor([2]), places, new, scale, new, scale)
+        at = plain_attention.Places(torch.tensor([2]), None, places, first, last - 1)
+        plain_attention.keep(plainly_kept, 1, at, new, scale, new, scale)
     wanted = np.maximum.accumulate(scales, axis=1)
     assert np.array_equal(past.most[2, :, :9], wanted)
     for name in ("key_scale", "value_scale", "most"):

@@ -72,9 +72,11 @@ def test_the_head_of_a_model(architecture: str, separate: bool) -> None:
     columns = compiled.vocabulary.order[compiled.said]
     table = model.head or model.embedding
     prepared = plainly.prepare(Linear(table.weight[columns], table.scale[columns]))
-    same = plainly.sums(x, prepared, model.norm, compiled.said, never)
-    assert np.array_equal(same.numpy(), sums)
-    others, other_units = Head(plain.Network(model)).logits(x)  # type: ignore[arg-type]
+    same, same_units = plainly.product_of(torch.from_numpy(x), prepared)
+    weights = steps.entry_weights(same, same_units, prepared.scale)
+    plain_sums = steps.cumulate(weights, torch.from_numpy(compiled.said), torch.from_numpy(never))
+    assert np.array_equal(plain_sums.numpy(), sums)
+    others, other_units = Head(plain.Network(model)).logits(x)
     assert np.array_equal(others, product[:, : columns.size])
     assert np.array_equal(other_units, units)
 

@@ -16,6 +16,7 @@ from ncz.models import weights
 from ncz.models.language import exact, network, plain, products
 from ncz.models.language.exact import Exact, Layer, Linear
 from ncz.models.language.network import Network
+from ncz.models.language.room import Room
 from ncz.models.language.sharing import Sharing
 from tests.models.language import older, reference, tiny
 from tests.models.language.test_products import INT8
@@ -141,9 +142,8 @@ def test_chunks_and_attention_blocks_end_anywhere(
     architecture: str, engine: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network, "CHUNK", 50)
-    monkeypatch.setattr(plain, "CHUNK", 50)
-    monkeypatch.setattr(plain, "_SCORES", 4 * 150 * 3)
     made = engine(tiny.model(architecture))
+    made.sizes = Room(rows=50, scores=4 * 150 * 3)
     x = made.read(made.cache(1, 150), 0, tokens(150))
     assert same(x, whole("random", architecture))
 

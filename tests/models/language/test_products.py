@@ -35,7 +35,7 @@ class Saturating(Int8):
     name = "saturating"
 
     def by(self, left: Any, prepared: Any) -> Any:
-        high, low = self._bytes(products.limbs(left), prepared.int()).chunk(2)
+        high, low = self._bytes(products.limbs(left), prepared[0].int()).chunk(2)
         return 16 * high + low
 
     def _bytes(self, left: Any, right: Any) -> Any:
@@ -181,8 +181,30 @@ def test_padding_for_cuda_changes_nothing(shape: tuple[int, int, int], way: type
     draw = np.random.Generator(np.random.PCG64(1))
     left = torch.from_numpy(draw.integers(-2032, 2033, (rows, terms)).astype(np.int16))
     right = torch.from_numpy(draw.integers(-127, 128, (outputs, terms)).astype(np.int8))
-    high, low = products._padded_int_mm(products.limbs(left), right.t()).chunk(2)
+    padded = products.in_eights(right).t()
+    both = torch._int_mm(products.for_cuda(products.limbs(left), padded), padded)
+    assert both.shape[0] % 8 == both.shape[1] % 8 == padded.shape[0] % 8 == 0
+    assert both.shape[0] > 16
+    high, low = both[: 2 * rows, :outputs].chunk(2)
     assert torch.equal(16 * high + low, way().by(left, way().prepare(right)))
+
+
+def test_products_side_by_side() -> None:
+    multiply = products.batched("cpu")
+    draw = np.random.Generator(np.random.PCG64(1))
+    left, right = draw.integers(-127, 128, (3, 5, 1024)), draw.integers(-127, 128, (3, 1024, 7))
+    left[0], right[0] = 127, 127
+    got = multiply(torch.from_numpy(left), torch.from_numpy(right))
+    assert got.dtype == torch.float32
+    assert np.array_equal(got.double().numpy(), left @ right)
+
+
+def test_a_product_side_by_side_that_rounds_is_found_out() -> None:
+    def rounds(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(left.float(), right.float()).bfloat16()
+
+    assert not products._is_exact_batched(rounds, "cpu")
+    assert products._is_exact_batched(products.batched("cpu"), "cpu")
 
 
 def test_the_widest_product_stays_within_32_bits() -> None:
