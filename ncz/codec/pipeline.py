@@ -111,6 +111,12 @@ class Pipeline(Generic[T, R]):
             self._crew.close()
 
 
+def once(work: Callable[[T], R], item: T, crew: Crew) -> R:
+    """``work(item)``, done by one of the crew."""
+    (result,) = ordered_map(work, [item], 1, crew)
+    return result
+
+
 def ordered_map(
     work: Callable[[T], R], items: Iterable[T], threads: int = 1, crew: Crew | None = None
 ) -> Iterator[R]:
