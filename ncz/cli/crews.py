@@ -43,7 +43,7 @@ def chosen(
         "--cluster": cluster,
     }
     named = [name for name, value in given.items() if value is not None]
-    if len(named) > 1:
+    if len(named) > 1 and named != ["--processes", "--cluster"]:
         raise click.UsageError(f"{' and '.join(named)} contradict each other: give one of them")
     if not named or threads is not None:
         return Workers(1 if threads is None else threads)

@@ -114,7 +114,8 @@ def workers(function: F) -> F:
             click.option(
                 "--cluster",
                 metavar="ADDRESS",
-                help="Work on the nodes of a Ray cluster; 'auto' is the one of this machine.",
+                help="Work on the nodes of a Ray cluster; 'auto' is the one of this machine. "
+                "--processes is then how many on each node.",
             ),
         ]
     ):

@@ -30,13 +30,15 @@ def workers(
     models and compiled code to itself, so several are faster than threads where a language model
     works, and take as much more memory. They start when there is something to do, and stay.
 
-    Name one of:
+    Name one of these; only processes go with a cluster, too:
 
     Args:
-        processes: how many processes of this machine; 0 means one per core.
+        processes: how many processes of this machine, or of each node of the cluster; 0 means one
+            per core.
         devices: a process for each of these, which runs its language models there: ``cpu``,
             ``cuda:0`` and so on, or ``auto`` for all GPUs that are here, the CPU if none is.
-        cluster: the address of a Ray cluster, ``auto`` for the one of this machine.
+        cluster: the address of a Ray cluster, ``auto`` for the one of this machine. A language
+            model uses all cores of a node, so one process for each node is best for it.
 
     Raises:
         ValueError: none or several were named, or a number is negative.
@@ -49,16 +51,18 @@ def workers(
     ...     ncz.decompress(coded, crew=crew) == bytes(5000)
     True
     """
-    if sum(named is not None for named in (processes, devices, cluster)) != 1:
+    among = processes if cluster is None else cluster
+    if (among is None) == (devices is None):
         raise ValueError("name processes, devices or a cluster: one of them")
-    if processes is not None:
-        from ncz.codec.processes import processes as start
-
-        return start(processes)
     if devices is not None:
         return _on(devices.split(",") if isinstance(devices, str) else devices)
-    made: Crew = importlib.import_module("ncz.codec.cluster").cluster(cluster)
-    return made
+    if cluster is not None:
+        enter = importlib.import_module("ncz.codec.cluster").cluster
+        made: Crew = enter(cluster, per_node=processes or 0)
+        return made
+    from ncz.codec.processes import processes as start
+
+    return start(processes or 0)
 
 
 def _on(names: Sequence[str]) -> Crew:

@@ -101,14 +101,14 @@ def test_a_device_that_is_not_here_is_one_sentence_before_any_work(ncz, name):
 def test_without_the_package_for_clusters(ncz, monkeypatch):
     Path("a").write_bytes(BYTES)
 
-    def refuse(address):
-        assert address == "somewhere:6379"
+    def refuse(address, per_node):
+        assert (address, per_node) == ("somewhere:6379", 3)
         raise MissingExtra("cluster", "a cluster")
 
     module = type(sys)("ncz.codec.cluster")
     module.cluster = refuse
     monkeypatch.setitem(sys.modules, "ncz.codec.cluster", module)
-    result = ncz("compress", "-1", "--cluster", "somewhere:6379", "a")
+    result = ncz("compress", "-1", "--cluster", "somewhere:6379", "--processes", "3", "a")
     assert (result.code, result.lines) == (
         4,
         ["ncz: a cluster needs an optional package: pip install 'ncz[cluster]'"],

@@ -223,6 +223,7 @@ class TestWorkers:
         [
             ({}, "one of them"),
             ({"processes": 2, "devices": "cpu"}, "one of them"),
+            ({"cluster": "auto", "devices": "cpu"}, "one of them"),
             ({"processes": -1}, "0 .one per core. or more"),
             ({"devices": "cpu,cpu"}, "each device once"),
             ({"devices": []}, "each device once"),
