@@ -22,7 +22,7 @@ class Synthetic(io.RawIOBase):
         seed: of the chance.
 
     >>> Synthetic(b"One. Two! Three? ", 12).read()
-    b'Two! Two! On'
+    b'Three? Three'
     """
 
     def __init__(self, text: bytes, size: int, seed: int = 0) -> None:
