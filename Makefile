@@ -11,10 +11,13 @@ RESULTS_LEVELS ?= 1,3,6
 # The levels with language models take an hour on these, so they have a table of their own.
 TEXTS ?= alice29.txt rustblog2026.a.md dickens.1MB
 SHORT_TEXTS ?= alice29.txt
+# One text, and what to measure with it: processes, overhead, streams and, for hours, memory.
+SCALE_TEXT ?= $(RESULTS_OF)/$(firstword $(TEXTS))
+SCALE_PARTS ?= processes overhead streams memory
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
 
-.PHONY: help setup demo test check lint bench results results-text man clean
+.PHONY: help setup demo test check lint bench results results-text scale man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
@@ -23,6 +26,7 @@ help:
 	@echo 'make bench    ncz beside its peers on files of this machine, into bench-out/builtin'
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
 	@echo 'make results-text  the same for texts with language models (an hour)'
+	@echo 'make scale    how the work scales, into docs/scale.md (hours; SCALE_PARTS=... for parts)'
 	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
@@ -60,6 +64,10 @@ results-text: $(READY)
 	$(BIN)/ncz bench $(TEXTS:%='$(RESULTS_OF)/%') --levels 6,7 --peers xz,ppmd --out bench-out/texts --resume
 	$(BIN)/ncz bench $(SHORT_TEXTS:%='$(RESULTS_OF)/%') --levels 8,9 --peers none --out bench-out/short-texts --resume
 	$(BIN)/python -m ncz.corpora.publish --texts bench-out/texts bench-out/short-texts
+
+scale: $(READY)
+	$(BIN)/python -m ncz.corpora.scaling measure $(SCALE_TEXT) --out bench-out/scale $(SCALE_PARTS:%=--part %)
+	$(BIN)/python -m ncz.corpora.publish --scale bench-out/scale
 
 man: $(READY)
 	$(BIN)/ncz man build/man/man1

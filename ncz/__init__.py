@@ -31,17 +31,20 @@ from ncz.codec.errors import (
 )
 
 if TYPE_CHECKING:
+    from ncz.codec.crew import Crew
     from ncz.formats.decode import Decompressor
     from ncz.formats.encode import Compressor
     from ncz.formats.file import open
     from ncz.formats.info import FileInfo, info
     from ncz.formats.oneshot import compress, decompress
+    from ncz.formats.workers import workers
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Compressor",
     "CorruptBlock",
+    "Crew",
     "Decompressor",
     "FileInfo",
     "FormatError",
@@ -57,16 +60,19 @@ __all__ = [
     "decompress",
     "info",
     "open",
+    "workers",
 ]
 
 _HOME = {
     "Compressor": "ncz.formats.encode",
+    "Crew": "ncz.codec.crew",
     "Decompressor": "ncz.formats.decode",
     "FileInfo": "ncz.formats.info",
     "compress": "ncz.formats.oneshot",
     "decompress": "ncz.formats.oneshot",
     "info": "ncz.formats.info",
     "open": "ncz.formats.file",
+    "workers": "ncz.formats.workers",
 }
 
 

@@ -21,6 +21,7 @@ DOCUMENTED = [
     "ncz.formats.file",
     "ncz.formats.info",
     "ncz.formats.oneshot",
+    "ncz.formats.workers",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ncz.cli import quantities
@@ -12,6 +13,8 @@ from ncz.codec.errors import NczError
 from ncz.formats.levels import DEFAULT, DEFAULT_TEXT, MODEL_LEVELS
 
 if TYPE_CHECKING:
+    from ncz.codec.crew import Crew
+    from ncz.formats.levels import Plan
     from ncz.formats.options import CompressOptions
 
 HEAD = 64 << 10
@@ -63,7 +66,13 @@ class Model:
             raise
 
 
-def estimate(options: CompressOptions, head: bytes, size: int, say: Callable[[str], None]) -> None:
+def estimate(
+    options: CompressOptions,
+    head: bytes,
+    size: int,
+    say: Callable[[str], None],
+    crew: Crew | None = None,
+) -> None:
     """Say how long compressing takes, if it is long; its model is here.
 
     Args:
@@ -71,15 +80,33 @@ def estimate(options: CompressOptions, head: bytes, size: int, say: Callable[[st
         head: the content's first bytes.
         size: of the content.
         say: is told the sentence.
+        crew: who will do the work; one of them is asked how fast it is.
     """
     if options.level not in MODEL_LEVELS or size < _WORTH_MEASURING:
         return
-    from ncz.formats import coders, levels
+    from ncz.codec.pipeline import once
+    from ncz.formats import levels
+
+    plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
+    measure = partial(_pace, plan, head)
+    found = measure(size) if crew is None else once(measure, size, crew)
+    blocks = -(-size // plan.block_size)
+    seconds, faster = (each / min(crew.size if crew else 1, blocks) for each in found)
+    if seconds < _SAY_S:
+        return
+    sentence = f"this takes {quantities.duration(seconds)}"
+    if seconds >= _HINT_S:
+        sentence += f"; -{DEFAULT} takes {quantities.duration(faster)}, and -3 less"
+    say(sentence)
+
+
+def _pace(plan: Plan, head: bytes, size: int) -> tuple[float, float]:
+    """Seconds that one worker takes for it all, as planned and, if that is long, at -6."""
+    from ncz.formats import coders
     from ncz.models.llama.coder import LlamaCoder
     from ncz.models.text import pace
     from ncz.models.text.coder import TextCoder
 
-    plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
     block = min(size, plan.block_size)
     sample = head[-pace.SAMPLE :]
     seconds = 0.0
@@ -89,10 +116,5 @@ def estimate(options: CompressOptions, head: bytes, size: int, say: Callable[[st
         elif isinstance(coder, LlamaCoder):
             seconds += coder.seconds(block)
     seconds *= size / block
-    if seconds < _SAY_S:
-        return
-    sentence = f"this takes {quantities.duration(seconds)}"
-    if seconds >= _HINT_S:
-        faster = pace.measured(coders.contextmix(DEFAULT), head, size)
-        sentence += f"; -{DEFAULT} takes {quantities.duration(faster)}, and -3 less"
-    say(sentence)
+    long = seconds >= _HINT_S
+    return seconds, pace.measured(coders.contextmix(DEFAULT), head, size) if long else 0.0

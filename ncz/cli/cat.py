@@ -7,6 +7,7 @@ from typing import BinaryIO
 import click
 
 from ncz.cli import exits, options
+from ncz.cli.crews import Workers
 from ncz.cli.each import Record, each_file
 from ncz.cli.exits import Failure
 from ncz.cli.inputs import named_or_piped, refuse_typing
@@ -28,7 +29,7 @@ from ncz.cli.targets import stdout_is_terminal, stdout_target
     "bytes from A. Units such as KiB and MiB are understood.",
 )
 @click.option("-f", "--force", is_flag=True, help="Write binary data to a terminal.")
-@options.threads
+@options.workers
 @options.gguf
 @options.memlimit
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -38,7 +39,7 @@ def command(
     files: tuple[str, ...],
     extent: tuple[int, int | None] | None,
     force: bool,
-    threads: int,
+    workers: Workers,
     memlimit: int | None,
     quiet: bool,
 ) -> None:
@@ -58,15 +59,15 @@ def command(
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompress_stream, read_range
 
-        how = DecompressOptions(threads=threads, memlimit=memlimit)
+        how = DecompressOptions(threads=workers.threads, memlimit=memlimit)
         with open_source(name) as source, stdout_target() as sink:
             if stdout_is_terminal() and not force:
                 sink.refuse_binary()
             if extent is None:
-                decompress_stream(source.file, sink.as_file(), how)
+                decompress_stream(source.file, sink.as_file(), how, crew=workers.crew)
             else:
                 start, end = _from_start(source.file, *extent)
-                read_range(source.file, start, end, sink.as_file(), how)
+                read_range(source.file, start, end, sink.as_file(), how, workers.crew)
         return exits.OK
 
     announce_waiting(reporter)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ncz.cli import beforehand, names, options
+from ncz.cli.crews import Workers
 from ncz.cli.each import Skip
 from ncz.cli.exits import Failure
 from ncz.cli.inputs import named_or_piped
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @options.files
 @options.level
 @options.output
-@options.threads
+@options.workers
 @click.option(
     "--block-size",
     type=size_between(1024, 2**30),
@@ -49,7 +50,7 @@ def command(
     stdout: bool,
     force: bool,
     remove: bool,
-    threads: int,
+    workers: Workers,
     block_size: int | None,
     streams: int | None,
     engine: str,
@@ -91,7 +92,7 @@ def command(
         size, reading = source.size, Ahead(source.file)
         how = CompressOptions(
             level=level or beforehand.level_for(reading.head(beforehand.HEAD)),
-            threads=threads,
+            threads=workers.threads,
             block_size=block_size,
             memlimit=memlimit,
             streams=streams,
@@ -103,12 +104,13 @@ def command(
                 model.bring()
             if size is not None and reporter.talks:
                 head = reading.head(beforehand.HEAD)
-                beforehand.estimate(how, head, size, partial(reporter.note, name))
+                say = partial(reporter.note, name)
+                beforehand.estimate(how, head, size, say, workers.crew)
 
         def run(
             src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
         ) -> StreamStats:
-            return compress_stream(src, dst, how, progress)
+            return compress_stream(src, dst, how, progress, workers.crew)
 
         return replace(source, file=reading.as_file()), run
 
@@ -118,9 +120,8 @@ def command(
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompress_stream
 
-        return decompress_stream(
-            src, dst, DecompressOptions(threads=threads, memlimit=memlimit), progress
-        )
+        how = DecompressOptions(threads=workers.threads, memlimit=memlimit)
+        return decompress_stream(src, dst, how, progress, workers.crew)
 
     def derive(path: Path) -> Path:
         if names.is_compressed(path) and not force:

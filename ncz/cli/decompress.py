@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ncz.cli import exits, names, options
+from ncz.cli.crews import Workers
 from ncz.cli.exits import Failure
 from ncz.cli.inputs import named_or_piped, refuse_typing
 from ncz.cli.quantities import size_between
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     help="Past a damaged block, go on: save the others, put zero bytes in its place, name it, "
     "and exit 3.",
 )
-@options.threads
+@options.workers
 @options.gguf
 @options.memlimit
 @click.option(
@@ -47,7 +48,7 @@ def command(
     force: bool,
     remove: bool,
     keep_going: bool,
-    threads: int,
+    workers: Workers,
     memlimit: int | None,
     max_output: int | None,
     quiet: bool,
@@ -74,10 +75,13 @@ def command(
         from ncz.formats.stream import decompress_stream
 
         how = DecompressOptions(
-            threads=threads, memlimit=memlimit, keep_going=keep_going, max_output=max_output
+            threads=workers.threads,
+            memlimit=memlimit,
+            keep_going=keep_going,
+            max_output=max_output,
         )
         try:
-            stats = decompress_stream(src, dst, how, progress)
+            stats = decompress_stream(src, dst, how, progress, workers.crew)
         except (CorruptBlock, TruncatedError) as error:
             raise Failure(f"{error}; --keep-going saves what is whole", exits.DAMAGED) from error
         if stats.damage and stats.raw_size == 0:

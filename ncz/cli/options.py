@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
+from ncz.cli import crews
 from ncz.cli.quantities import size_between
 from ncz.formats.levels import DEFAULT, DEFAULT_TEXT, LEVELS
 from ncz.models.text.windows import MAX_STREAMS
@@ -77,17 +79,48 @@ def output(function: F) -> F:
     return function
 
 
-def threads(function: F) -> F:
-    """-T as `threads`."""
-    return click.option(
-        "-T",
-        "--threads",
-        type=click.IntRange(min=0),
-        default=1,
-        metavar="N",
-        help="Work on N blocks at a time; 0 means one per core. The output does not depend on "
-        "it.  [default: 1]",
-    )(function)
+def workers(function: F) -> F:
+    """-T, --processes, --devices and --cluster as `workers`."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **given: Any) -> Any:
+        names = ("threads", "processes", "devices", "cluster")
+        workers = crews.chosen(*(given.pop(name) for name in names))
+        return function(*args, workers=workers, **given)
+
+    for option in reversed(
+        [
+            click.option(
+                "-T",
+                "--threads",
+                type=click.IntRange(min=0),
+                metavar="N",
+                help="Work on N blocks at a time; 0 means one per core. The output depends neither "
+                "on this nor on the next three.  [default: 1]",
+            ),
+            click.option(
+                "--processes",
+                type=click.IntRange(min=0),
+                metavar="N",
+                help="Work in N processes, a block in each, instead of threads; 0 means one per "
+                "core. For language models: each process has one to itself.",
+            ),
+            click.option(
+                "--devices",
+                metavar="LIST",
+                help="Work in a process for each device of LIST, such as cuda:0,cuda:1 or cpu, "
+                "which runs language models there; 'auto' is all GPUs, or the CPU.",
+            ),
+            click.option(
+                "--cluster",
+                metavar="ADDRESS",
+                help="Work on the nodes of a Ray cluster; 'auto' is the one of this machine. "
+                "--processes is then how many on each node.",
+            ),
+        ]
+    ):
+        call = option(call)
+    return cast(F, call)
 
 
 def streams(function: F) -> F:
@@ -147,7 +180,7 @@ def memlimit(function: F) -> F:
         "--memlimit",
         type=size_between(1),
         metavar="SIZE",
-        help="Keep within this much memory: with fewer threads if that is enough, or refuse.",
+        help="Keep within this much memory: with fewer workers if that is enough, or refuse.",
     )(function)
 
 

@@ -7,6 +7,7 @@ import time
 import click
 
 from ncz.cli import exits, options, quantities
+from ncz.cli.crews import Workers
 from ncz.cli.each import Record, each_file
 from ncz.cli.inputs import named_or_piped, refuse_typing
 from ncz.cli.progress import bar
@@ -16,7 +17,7 @@ from ncz.cli.sources import open_source
 
 @click.command("test")
 @options.files
-@options.threads
+@options.workers
 @options.gguf
 @options.memlimit
 @options.reports
@@ -24,7 +25,7 @@ from ncz.cli.sources import open_source
 def command(
     ctx: click.Context,
     files: tuple[str, ...],
-    threads: int,
+    workers: Workers,
     memlimit: int | None,
     quiet: bool,
     verbose: bool,
@@ -44,13 +45,13 @@ def command(
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompress_stream
 
-        how = DecompressOptions(threads=threads, memlimit=memlimit, keep_going=True)
+        how = DecompressOptions(threads=workers.threads, memlimit=memlimit, keep_going=True)
         started = time.monotonic()
         with (
             open_source(name) as source,
             bar(label(name), source.size, shown=reporter.animated and not no_progress) as progress,
         ):
-            stats = decompress_stream(source.file, None, how, progress)
+            stats = decompress_stream(source.file, None, how, progress, workers.crew)
             source.check_unchanged()
         seconds = time.monotonic() - started
         record.update(stats_record(stats, seconds))

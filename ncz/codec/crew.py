@@ -8,6 +8,9 @@ importable there.
 A worker may be lost: its process was killed, or its machine is gone. Its task then goes to the
 front of the list, for whoever is free next, and the worker is asked for its next one as if
 nothing had happened, since most can be replaced. A task that has cost several workers fails.
+
+A task that nobody wants any more is given a moment to end. Then its worker is stopped and replaced,
+if it is one that can be, since what is left of the task may be an hour.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import Any, Protocol
 from ncz.codec.errors import NczError
 
 _MOST_LOST = 3  # workers that a task may cost
+_GRACE_S = 2.0  # for a task that nobody wants: about what it takes to replace a worker
 
 _cores: int | None = None
 
@@ -66,6 +70,12 @@ class Worker(Protocol):
             WorkerGone: and there is no other.
         """
 
+    def abandon(self) -> None:
+        """Give up the task at hand, if that can be done: its :meth:`run` then raises WorkerLost.
+
+        May be called from any thread.
+        """
+
     def close(self) -> None:
         """Stop at once, whatever it is doing. May be called from any thread, and repeatedly."""
 
@@ -79,8 +89,11 @@ class Here:
         """``work(item)``."""
         return work(item)
 
+    def abandon(self) -> None:
+        """A thread cannot be stopped: what it does ends by itself, or with the process."""
+
     def close(self) -> None:
-        """A thread cannot be stopped: what it does ends with it, or with the process."""
+        """As :meth:`abandon`."""
 
 
 class Task:
@@ -111,17 +124,21 @@ class Task:
 
 
 class Crew:
-    """Workers with one list of tasks, which several pipelines may share.
+    """Workers with one list of tasks, which several files may share, one after another or at once.
 
-    Use as a context manager, or :meth:`close` it; a crew that is dropped closes by itself.
+    Use as a context manager, or :meth:`close` it; a crew that is dropped closes by itself. A worker
+    starts when it is first needed.
+
+    Args:
+        workers: who they are.
+        overhead: bytes of this machine's memory that each of them takes besides its tasks.
     """
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[Worker], overhead: int = 0) -> None:
         self.workers = tuple(workers)
-        self._shared = _Shared(len(self.workers))
-        self._started = 0
-        self._start = threading.Lock()
-        self._stop = weakref.finalize(self, _Shared.stop, self._shared, self.workers)
+        self.overhead = overhead
+        self._shared = _Shared(self.workers)
+        self._stop = weakref.finalize(self, self._shared.stop)
 
     @property
     def size(self) -> int:
@@ -135,17 +152,13 @@ class Crew:
             RuntimeError: the crew is closed.
         """
         self._shared.put(task)
-        with self._start:
-            if self._started < self.size and self._shared.short_of_hands():
-                worker = self.workers[self._started]
-                self._started += 1
-                self._shared.free()
-                threading.Thread(
-                    target=_serve, args=(worker, self._shared), name="ncz-worker", daemon=True
-                ).start()
+
+    def drop(self, task: Task) -> None:
+        """Nobody wants the task any more. Waits for nothing."""
+        self._shared.drop(task)
 
     def close(self) -> None:
-        """Stop all workers at once. May be repeated."""
+        """Stop all workers at once; what was not done fails. May be repeated."""
         self._stop()
 
     def __enter__(self) -> Crew:
@@ -163,90 +176,131 @@ def threads(count: int) -> Crew:
 class _Shared:
     """What the threads hold: never the crew, so that dropping it stops them."""
 
-    def __init__(self, workers: int) -> None:
-        self.tasks: deque[Task] = deque()
-        self.idle = 0  # threads that are waiting, or about to
-        self.stopped = False
-        self._left = workers
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+        self._tasks: deque[Task] = deque()
+        self._current: dict[Worker, Task] = {}
+        self._grace: dict[Worker, threading.Timer] = {}
+        self._started = 0  # workers that have a thread, or had one
+        self._left = len(workers)  # those that are not gone
+        self._idle = 0  # threads that wait for a task, or are about to
+        self._stopped = False
         self._changed = threading.Condition()
 
-    def short_of_hands(self) -> bool:
+    def put(self, task: Task) -> None:
         with self._changed:
-            return len(self.tasks) > self.idle
-
-    def put(self, task: Task, first: bool = False) -> None:
-        with self._changed:
-            if self.stopped:
+            if self._stopped:
                 raise RuntimeError("the crew is closed")
-            if self._left == 0:
-                task.fail(_nobody_left())
+            if self._left:
+                self._tasks.append(task)
+                self._call()
                 return
-            if first:
-                self.tasks.appendleft(task)
-            else:
-                self.tasks.append(task)
-            self._changed.notify()
+        task.fail(WorkerGone("no worker is left; see why they ended, and start again"))
 
-    def get(self) -> Task | None:
+    def get(self, worker: Worker) -> Task | None:
         """The next task, waiting for it; None once the crew is closed."""
         with self._changed:
-            while True:
-                if self.stopped:
-                    return None
-                while self.tasks:
-                    task = self.tasks.popleft()
+            while not self._stopped:
+                while self._tasks:
+                    task = self._tasks.popleft()
                     if not task.dropped:
-                        self.idle -= 1
+                        self._idle -= 1
+                        self._current[worker] = task
                         return task
                 self._changed.wait()
+        return None
 
-    def free(self) -> None:
+    def over(self, worker: Worker) -> None:
+        """The worker's task has come to an end, or the worker has."""
         with self._changed:
-            self.idle += 1
+            del self._current[worker]
+            grace = self._grace.pop(worker, None)
+            self._idle += 1
+        if grace is not None:
+            grace.cancel()
 
-    def gone(self, task: Task, why: BaseException) -> None:
-        """A worker is gone for good, and `task` with it, unless others are left."""
+    def lost(self, task: Task, why: WorkerLost) -> None:
+        """A worker died over `task`, which may be given to another."""
+        with self._changed:
+            task.lost += 1
+            if task.lost < _MOST_LOST and not (task.dropped or self._stopped):
+                self._tasks.appendleft(task)
+                self._call()
+                return
+        task.fail(why)
+
+    def gone(self, task: Task, why: WorkerGone) -> None:
+        """A worker is gone for good; only if it was the last one, its task is, too."""
         with self._changed:
             self._left -= 1
-            if self._left:
-                self.tasks.appendleft(task)
-                self._changed.notify()
+            self._idle -= 1  # it waits for nothing any more
+            self._tasks.appendleft(task)
+            if self._left and not self._stopped:
+                self._call()
                 return
-            waiting = [task, *self.tasks]
-            self.tasks.clear()
+            waiting = list(self._tasks)
+            self._tasks.clear()
         for each in waiting:
             each.fail(why)
 
-    def stop(self, workers: Sequence[Worker]) -> None:
+    def drop(self, task: Task) -> None:
         with self._changed:
-            self.stopped = True
-            self.tasks.clear()
+            task.dropped = True
+            worker = next((w for w, current in self._current.items() if current is task), None)
+            if worker is not None:
+                timer = threading.Timer(_GRACE_S, self._abandon, [worker, task])
+                timer.daemon = True
+                timer.start()
+                self._grace[worker] = timer
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            waiting = list(self._tasks)
+            self._tasks.clear()
             self._changed.notify_all()
-        for worker in workers:
+        for task in waiting:
+            task.fail(WorkerGone("the workers were stopped before this was done"))
+        for worker in self._workers:
             worker.close()
 
+    def _abandon(self, worker: Worker, task: Task) -> None:
+        with self._changed:
+            if self._current.get(worker) is task:
+                worker.abandon()
 
-def _nobody_left() -> NczError:
-    return WorkerGone("no worker is left; look at why they ended, and start again")
+    def _call(self) -> None:
+        """See that somebody comes for what was put on the list."""
+        if len(self._tasks) > self._idle and self._started < len(self._workers):
+            worker = self._workers[self._started]
+            threading.Thread(
+                target=_serve, args=(worker, self), name="ncz-worker", daemon=True
+            ).start()
+            self._started += 1
+            self._idle += 1
+        else:
+            self._changed.notify()
 
 
 def _serve(worker: Worker, shared: _Shared) -> None:
     while True:
-        task = shared.get()
+        task = shared.get(worker)
         if task is None:
             return
+        result: list[Any] = []
+        error: BaseException | None = None
         try:
-            task.succeed(worker.run(task.work, task.item[0]))
-        except WorkerLost as error:
-            task.lost += 1
-            if task.lost < _MOST_LOST and not shared.stopped:
-                shared.put(task, first=True)
-            else:
-                task.fail(error)
-        except WorkerGone as error:
+            result.append(worker.run(task.work, task.item[0]))
+        except BaseException as raised:
+            error = raised
+        shared.over(worker)  # first, lest whoever waits for the task finds nobody idle after it
+        if isinstance(error, WorkerLost):
+            shared.lost(task, error)
+        elif isinstance(error, WorkerGone):
             shared.gone(task, error)
             return
-        except BaseException as error:
+        elif error is not None:
             task.fail(error)
-        shared.free()
-        del task
+        else:
+            task.succeed(result[0])
+        del task, result, error

@@ -49,15 +49,17 @@ class Pipeline(Generic[T, R]):
         work: what to do with each item.
         threads: how many at a time; 0 means one per core.
         crew: who does it; `threads` of this process where None. A crew that is given is left
-            running, and `threads` is how many of its workers this pipeline keeps busy at most.
+            running, and `threads` is how many of its workers this pipeline keeps busy at most,
+            0 for all.
     """
 
     def __init__(self, work: Callable[[T], R], threads: int = 1, crew: Crew | None = None) -> None:
         self._work = work
         self._crew = crew or crews.threads(threads)
         self._owns = crew is None
-        wanted = threads or crews.cores()
-        self._limit = in_flight(wanted if crew is None else min(wanted, crew.size))
+        wanted = min(threads or self._crew.size, self._crew.size)
+        # One is read ahead only where all are at work: an idle worker would begin it.
+        self._limit = in_flight(wanted) if wanted >= self._crew.size else wanted
         self._tasks: deque[Task] = deque()
         self._closed = False
 
@@ -103,10 +105,16 @@ class Pipeline(Generic[T, R]):
         """Drop what was not begun, and forget the rest. Waits for nothing; may be repeated."""
         self._closed = True
         for task in self._tasks:
-            task.dropped = True
+            self._crew.drop(task)
         self._tasks.clear()
         if self._owns:
             self._crew.close()
+
+
+def once(work: Callable[[T], R], item: T, crew: Crew) -> R:
+    """``work(item)``, done by one of the crew."""
+    (result,) = ordered_map(work, [item], 1, crew)
+    return result
 
 
 def ordered_map(

@@ -120,7 +120,7 @@ def ncz_at(level: int) -> Library:
         return ncz.decompress(coded, threads=1)
 
     ours = Library(f"ncz-{level}", "ncz", "ncz", "ncz", encode, decode)
-    return replace(ours, warm_up=512, tokens=_tokens) if level in MODEL_LEVELS else ours
+    return replace(ours, warm_up=512, tokens=tokens) if level in MODEL_LEVELS else ours
 
 
 def families() -> tuple[str, ...]:
@@ -169,8 +169,8 @@ def _require(peer: Peer) -> None:
     )
 
 
-def _tokens(raw: bytes) -> int:
-    """Of the default model; 0 where levels leave the model out."""
+def tokens(raw: bytes) -> int:
+    """How many tokens of the default model these bytes are; 0 where levels leave the model out."""
     from ncz.models import weights
     from ncz.models.text import loading
 

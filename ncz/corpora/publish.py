@@ -4,17 +4,20 @@
 --out OUT`` filled and writes ``docs/results.md``, ``docs/images/size-speed.png`` and the part of
 ``README.md`` between two markers. ``make results-text`` does the same with texts, on which the slow
 levels are worth their time: ``--texts OUT…`` writes ``docs/results-text.md`` and another part.
+``make scale`` writes ``docs/scale.md`` from what :mod:`ncz.corpora.scaling` left in OUT
+(``--scale``).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ncz.corpora import plot, report, rows
+from ncz.corpora import plot, report, rows, scale_page, scaling
 from ncz.corpora.registry import CorpusError
 from ncz.corpora.rows import Row
 
@@ -89,6 +92,20 @@ def publish_texts(outs: Sequence[Path], root: Path) -> list[Path]:
     return [results, readme]
 
 
+def publish_scale(out: Path, root: Path) -> list[Path]:
+    """Writes the document about scale and returns its path.
+
+    Raises:
+        CorpusError: nothing was measured.
+    """
+    source = out / scaling.RESULTS
+    if not source.is_file():
+        raise CorpusError(f"{source} is not there; run: python -m ncz.corpora.scaling measure")
+    target = root / "docs" / "scale.md"
+    target.write_text(scale_page.page(json.loads(source.read_text("utf-8"))), "utf-8")
+    return [target]
+
+
 def _measured(out: Path) -> tuple[list[Row], dict[str, Any]]:
     source = out / "results.json"
     if not source.is_file():
@@ -107,14 +124,18 @@ def between(text: str, inserted: str, first: str, last: str) -> str:
 
 @click.command()
 @click.option("--texts", is_flag=True, help="Benchmarks of texts.")
+@click.option("--scale", is_flag=True, help="How the work scales.")
 @click.option("--root", type=click.Path(path_type=Path), default=".", help="The working copy.")
 @click.argument("out", type=click.Path(path_type=Path), nargs=-1, required=True)
-def main(texts: bool, root: Path, out: tuple[Path, ...]) -> None:
+def main(texts: bool, scale: bool, root: Path, out: tuple[Path, ...]) -> None:
     """Write what the benchmarks in OUT found into the documents."""
     if not texts and len(out) != 1:
         raise click.UsageError("the documents hold one benchmark; only texts may come from several")
     try:
-        files = publish_texts(out, root) if texts else publish(out[0], root)
+        if scale:
+            files = publish_scale(out[0], root)
+        else:
+            files = publish_texts(out, root) if texts else publish(out[0], root)
     except CorpusError as error:
         raise click.ClickException(str(error)) from None
     for written in files:

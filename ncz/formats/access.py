@@ -7,14 +7,15 @@ from typing import BinaryIO
 
 from ncz.codec.checks import Running
 from ncz.codec.coder import Coder
+from ncz.codec.crew import Crew, cores
 from ncz.codec.errors import FormatError
 from ncz.codec.pipeline import ordered_map
 from ncz.formats import coders, index
-from ncz.formats.decode import decode_block
+from ncz.formats.decode import decode_block, fit
 from ncz.formats.events import Block
 from ncz.formats.header import Header
 from ncz.formats.index import BlockPlace
-from ncz.formats.options import DecompressOptions, fit_threads
+from ncz.formats.options import DecompressOptions, check_crew
 
 
 class Content:
@@ -25,21 +26,19 @@ class Content:
         MemoryLimitError: the limit is too low for one thread.
     """
 
-    def __init__(self, src: BinaryIO, options: DecompressOptions) -> None:
+    def __init__(self, src: BinaryIO, options: DecompressOptions, crew: Crew | None = None) -> None:
+        check_crew(crew, options.threads)
         self.index = index.load(src)
         self._src = src
-        self._coders: dict[Header, list[Coder]] = {}
-        memory = block_size = 0
+        self._crew = crew
+        self._coders: dict[Header, tuple[Coder, ...]] = {}
+        self._threads = crew.size if crew else options.threads or cores()
         for member in self.index.members:
             if member.header not in self._coders:
-                made = [
-                    coders.from_spec(spec, member.header.models) for spec in member.header.coders
-                ]
-                self._coders[member.header] = made
-                size = member.header.block_size
-                memory = max(memory, *(coder.memory(size) for coder in made))
-                block_size = max(block_size, size)
-        self._threads = fit_threads(options.threads, memory, block_size, options.memlimit)
+                header = member.header
+                made = tuple(coders.from_spec(spec, header.models) for spec in header.coders)
+                self._coders[header] = made
+                self._threads = min(self._threads, fit(made, header.block_size, options, crew))
 
     @property
     def size(self) -> int:
@@ -55,9 +54,9 @@ class Content:
                 does not match its content check.
         """
         places = self.index.blocks[first:stop]
-        read = (index.read_block(self._src, self.index, place) for place in places)
+        read = (self._with_coder(index.read_block(self._src, self.index, p)) for p in places)
         check, from_start = Running(), False
-        decoded = ordered_map(self._decode, read, self._threads)
+        decoded = ordered_map(_decode, read, self._threads, self._crew)
         for place, raw in zip(places, decoded, strict=True):
             member = self.index.members[place.member]
             if place.number == member.first_block:
@@ -79,6 +78,10 @@ class Content:
         for place, raw in self.blocks(first, stop):
             yield raw[max(0, start - place.raw_start) : end - place.raw_start]
 
-    def _decode(self, block: Block) -> bytes:
+    def _with_coder(self, block: Block) -> tuple[Coder, Block]:
         member = self.index.members[self.index.blocks[block.index].member]
-        return decode_block(self._coders[member.header][block.head.coder], block)
+        return self._coders[member.header][block.head.coder], block
+
+
+def _decode(task: tuple[Coder, Block]) -> bytes:
+    return decode_block(*task)

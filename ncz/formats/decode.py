@@ -18,7 +18,7 @@ from ncz.formats import coders, parse
 from ncz.formats.encode import Bytes
 from ncz.formats.events import Block, Lost, MemberEnd, MemberStart, Need, Rescue, Trailing
 from ncz.formats.header import Header
-from ncz.formats.options import DecompressOptions, fit_threads
+from ncz.formats.options import DecompressOptions, check_crew, fit_crew, fit_threads
 from ncz.formats.window import Window
 
 _ZEROS = bytes(1 << 20)
@@ -33,6 +33,7 @@ class Decompressor:
     Args:
         threads: blocks decoded side by side; 0 means one per available core.
         memlimit: bytes of working memory.
+        crew: who decodes them, in place of threads; see :func:`ncz.workers`.
 
     >>> import ncz
     >>> decompressor = Decompressor()
@@ -40,8 +41,11 @@ class Decompressor:
     (b'content', True)
     """
 
-    def __init__(self, *, threads: int = 1, memlimit: int | None = None) -> None:
-        self._decoder = Decoder(DecompressOptions(threads=threads, memlimit=memlimit))
+    def __init__(
+        self, *, threads: int = 1, memlimit: int | None = None, crew: Crew | None = None
+    ) -> None:
+        options = DecompressOptions(threads=threads, memlimit=memlimit)
+        self._decoder = Decoder(options, crew=crew)
         self._held = bytearray()
         self._failure: NczError | None = None
 
@@ -104,6 +108,7 @@ class Decoder:
         self.wanted = 1  # bytes of the file that would help most
         self.hungry = True  # nothing comes before more of the file is fed
         self.trailing: int | None = None  # offset of what follows the file and is not part of it
+        check_crew(crew, options.threads)
         self._options = options
         self._crew = crew
         self._window = Window()
@@ -231,10 +236,7 @@ class Decoder:
             return
         self._header = header
         known = tuple(coders.from_spec(spec, header.models) for spec in header.coders)
-        memory = max(coder.memory(header.block_size) for coder in known)
-        options = self._options
-        wanted = self._crew.size if self._crew else options.threads
-        threads = fit_threads(wanted, memory, header.block_size, options.memlimit)
+        threads = fit(known, header.block_size, self._options, self._crew)
         self.close()
         self._pipeline = Pipeline(partial(_decode, known), threads, self._crew)
 
@@ -280,6 +282,25 @@ def decode_block(coder: Coder, block: Block) -> bytes:
     if len(raw) != head.raw_size or checks.x32(raw) != head.raw_check:
         raise block.damage("what it decodes to does not match its check")
     return raw
+
+
+def fit(
+    known: tuple[Coder, ...], block_size: int, options: DecompressOptions, crew: Crew | None
+) -> int:
+    """How many threads, or of the crew, may decode blocks of `block_size` by any of `known`.
+
+    Raises:
+        MemoryLimitError: none.
+        ModelMissing: a coder's model is not on this machine.
+    """
+    memory = partial(_memory, block_size)
+    if crew is not None:
+        return fit_crew(crew, memory, known, block_size, options.memlimit)
+    return fit_threads(options.threads, memory(known), block_size, options.memlimit)
+
+
+def _memory(block_size: int, known: tuple[Coder, ...]) -> int:
+    return max(coder.memory(block_size) for coder in known)
 
 
 def _decode(known: tuple[Coder, ...], block: Block) -> bytes | CorruptBlock:

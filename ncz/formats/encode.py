@@ -13,7 +13,7 @@ from ncz.codec.errors import NczError
 from ncz.codec.pipeline import Pipeline
 from ncz.formats import header, levels, sections
 from ncz.formats.levels import Plan
-from ncz.formats.options import CompressOptions, fit_threads
+from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads
 
 Bytes = bytes | bytearray | memoryview
 
@@ -30,16 +30,22 @@ class Compressor:
         level: 1 (fast) to 9 (small); 7 to 9 need a language model that is here.
         threads: blocks coded side by side; 0 means one per available core.
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
+        crew: who codes them, in place of threads; see :func:`ncz.workers`.
 
     >>> compressor = Compressor(level=1)
     >>> coded = compressor.compress(b"one ") + compressor.compress(b"two") + compressor.flush()
     """
 
     def __init__(
-        self, level: int = levels.DEFAULT, *, threads: int = 1, block_size: int | None = None
+        self,
+        level: int = levels.DEFAULT,
+        *,
+        threads: int = 1,
+        block_size: int | None = None,
+        crew: Crew | None = None,
     ) -> None:
         options = CompressOptions(level=level, threads=threads, block_size=block_size)
-        self._encoder = Encoder.of(options)
+        self._encoder = Encoder.of(options, crew)
 
     def compress(self, data: Bytes) -> bytes:
         """Take `data`; the coded bytes that are ready by now, often none.
@@ -79,11 +85,14 @@ class Encoder:
         Raises:
             MemoryLimitError: one thread alone exceeds the limit.
             ModelMissing: the level's language model is not on this machine.
+            ValueError: there are threads and a crew.
         """
+        check_crew(crew, options.threads)
         plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
-        wanted = crew.size if crew else options.threads
-        threads = fit_threads(wanted, plan.memory, plan.block_size, options.memlimit)
-        return cls(plan, threads, crew)
+        size, limit = plan.block_size, options.memlimit
+        if crew is None:
+            return cls(plan, fit_threads(options.threads, plan.memory, size, limit))
+        return cls(plan, fit_crew(crew, _memory, plan, size, limit), crew)
 
     def feed(self, data: Bytes) -> Iterator[bytes]:
         """Take content; yields what is ready of the file. Exhaust it before the next call."""
@@ -153,6 +162,10 @@ class _Coded:
     coded: bytes
     raw_check: int
     coded_check: int
+
+
+def _memory(plan: Plan) -> int:
+    return plan.memory
 
 
 def _code(plan: Plan, raw: bytes) -> _Coded:

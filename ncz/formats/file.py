@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast, overload
 
+from ncz.codec.crew import Crew
 from ncz.formats.file_reader import Seekable, Sequential
 from ncz.formats.file_writer import Writer
 from ncz.formats.levels import DEFAULT
@@ -32,6 +33,7 @@ def open(
     threads: int = 1,
     block_size: int | None = None,
     memlimit: int | None = None,
+    crew: Crew | None = None,
 ) -> io.BufferedReader: ...
 @overload
 def open(
@@ -42,6 +44,7 @@ def open(
     threads: int = 1,
     block_size: int | None = None,
     memlimit: int | None = None,
+    crew: Crew | None = None,
 ) -> Writer: ...
 @overload
 def open(
@@ -52,6 +55,7 @@ def open(
     threads: int = 1,
     block_size: int | None = None,
     memlimit: int | None = None,
+    crew: Crew | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -65,6 +69,7 @@ def open(
     threads: int = 1,
     block_size: int | None = None,
     memlimit: int | None = None,
+    crew: Crew | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -79,6 +84,7 @@ def open(
     threads: int = 1,
     block_size: int | None = None,
     memlimit: int | None = None,
+    crew: Crew | None = None,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
@@ -97,6 +103,7 @@ def open(
         threads: blocks worked on side by side; 0 means one per available core.
         block_size: when writing, raw bytes of a block, 1 KiB to 1 GiB.
         memlimit: bytes of working memory; fewer threads are used to keep it.
+        crew: who works on the blocks, in place of threads; see :func:`ncz.workers`.
         encoding, errors, newline: in text mode, as for :func:`open`.
 
     Raises:
@@ -121,10 +128,10 @@ def open(
         raise ValueError("encoding, errors and newline are for text modes")
     if mode[0] == "r":
         reading = DecompressOptions(threads=threads, memlimit=memlimit)
-        stream: io.BufferedReader | Writer = _reader(file, reading)
+        stream: io.BufferedReader | Writer = _reader(file, reading, crew)
     else:
         options = CompressOptions(level, threads, block_size, memlimit)
-        stream = _writer(file, mode[0], options)
+        stream = _writer(file, mode[0], options, crew)
     if not text:
         return stream
     return _Text(cast(BinaryIO, stream), encoding, errors, newline)
@@ -144,10 +151,10 @@ class _Text(io.TextIOWrapper):
         self.close()
 
 
-def _reader(file: Source, options: DecompressOptions) -> io.BufferedReader:
+def _reader(file: Source, options: DecompressOptions, crew: Crew | None) -> io.BufferedReader:
     stream, owned = _stream(file, "rb")
     try:
-        raw = (Seekable if stream.seekable() else Sequential)(stream, owned, options)
+        raw = (Seekable if stream.seekable() else Sequential)(stream, owned, options, crew)
     except BaseException:
         if owned:
             stream.close()
@@ -155,10 +162,10 @@ def _reader(file: Source, options: DecompressOptions) -> io.BufferedReader:
     return io.BufferedReader(raw, _BUFFER)
 
 
-def _writer(file: Source, mode: str, options: CompressOptions) -> Writer:
+def _writer(file: Source, mode: str, options: CompressOptions, crew: Crew | None) -> Writer:
     stream, owned = _stream(file, mode + "b")
     try:
-        return Writer(stream, owned, options)
+        return Writer(stream, owned, options, crew)
     except BaseException:
         if owned:
             stream.close()

@@ -6,6 +6,7 @@ import io
 from collections.abc import Generator
 from typing import TYPE_CHECKING, BinaryIO
 
+from ncz.codec.crew import Crew
 from ncz.formats.access import Content
 from ncz.formats.decode import Decoder
 from ncz.formats.index import BlockPlace
@@ -20,8 +21,10 @@ _CHUNK = 1 << 20  # bytes read at a time
 class Seekable(io.RawIOBase):
     """The content of a seekable file. Holds one decoded block."""
 
-    def __init__(self, file: BinaryIO, owned: bool, options: DecompressOptions) -> None:
-        self._content = Content(file, options)
+    def __init__(
+        self, file: BinaryIO, owned: bool, options: DecompressOptions, crew: Crew | None = None
+    ) -> None:
+        self._content = Content(file, options, crew)
         self._file = file
         self._owned = owned
         self._position = 0
@@ -111,8 +114,10 @@ class Seekable(io.RawIOBase):
 class Sequential(io.RawIOBase):
     """The content of a file that cannot seek."""
 
-    def __init__(self, file: BinaryIO, owned: bool, options: DecompressOptions) -> None:
-        self._decoder = Decoder(options)
+    def __init__(
+        self, file: BinaryIO, owned: bool, options: DecompressOptions, crew: Crew | None = None
+    ) -> None:
+        self._decoder = Decoder(options, crew=crew)
         self._file = file
         self._owned = owned
         self._piece = memoryview(b"")

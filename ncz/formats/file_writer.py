@@ -6,6 +6,7 @@ import io
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
+from ncz.codec.crew import Crew
 from ncz.formats.encode import Encoder
 from ncz.formats.options import CompressOptions
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 class Writer(io.BufferedIOBase):
     """Compresses what is written to it into a file."""
 
-    def __init__(self, file: BinaryIO, owned: bool, options: CompressOptions) -> None:
-        self._encoder = Encoder.of(options)
+    def __init__(
+        self, file: BinaryIO, owned: bool, options: CompressOptions, crew: Crew | None = None
+    ) -> None:
+        self._encoder = Encoder.of(options, crew)
         self._file = file
         self._owned = owned
 

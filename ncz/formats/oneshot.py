@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from ncz.codec.crew import Crew
 from ncz.formats.encode import Bytes, Encoder
 from ncz.formats.levels import DEFAULT
 from ncz.formats.options import CompressOptions, DecompressOptions
@@ -11,7 +12,12 @@ from ncz.formats.stream import decompress_stream
 
 
 def compress(
-    data: Bytes, level: int = DEFAULT, *, threads: int = 1, block_size: int | None = None
+    data: Bytes,
+    level: int = DEFAULT,
+    *,
+    threads: int = 1,
+    block_size: int | None = None,
+    crew: Crew | None = None,
 ) -> bytes:
     """`data` as an .ncz file.
 
@@ -22,6 +28,8 @@ def compress(
         threads: blocks coded side by side; 0 means one per available core. Never changes the
             output.
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
+        crew: who codes them, in place of threads; see :func:`ncz.workers`. Never changes the
+            output either.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -32,7 +40,8 @@ def compress(
     >>> len(ncz.compress(bytes(100_000), level=1)) < 200
     True
     """
-    encoder = Encoder.of(CompressOptions(level=level, threads=threads, block_size=block_size))
+    options = CompressOptions(level=level, threads=threads, block_size=block_size)
+    encoder = Encoder.of(options, crew)
     try:
         return b"".join([*encoder.feed(data), *encoder.finish()])
     finally:
@@ -40,7 +49,12 @@ def compress(
 
 
 def decompress(
-    data: Bytes, *, threads: int = 1, memlimit: int | None = None, max_output: int | None = None
+    data: Bytes,
+    *,
+    threads: int = 1,
+    memlimit: int | None = None,
+    max_output: int | None = None,
+    crew: Crew | None = None,
 ) -> bytes:
     """The content of the .ncz file `data`, which may have several members.
 
@@ -50,6 +64,7 @@ def decompress(
         memlimit: bytes of working memory, beyond `data` and the result; None for no limit.
         max_output: refuse content of more than this many bytes. Set it for data from strangers:
             an .ncz file of a few kilobytes may hold gigabytes.
+        crew: who decodes the blocks, in place of threads; see :func:`ncz.workers`.
 
     Raises:
         FormatError: `data` is no .ncz file, is damaged, or goes on after its end. Its kinds are
@@ -64,5 +79,5 @@ def decompress(
     """
     out = io.BytesIO()
     options = DecompressOptions(threads=threads, memlimit=memlimit, max_output=max_output)
-    decompress_stream(io.BytesIO(data), out, options)
+    decompress_stream(io.BytesIO(data), out, options, crew=crew)
     return out.getvalue()

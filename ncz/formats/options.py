@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from ncz.codec import crew, pipeline
+from ncz.codec import crew as crews
+from ncz.codec import pipeline
+from ncz.codec.crew import Crew
 from ncz.codec.errors import MemoryLimitError
 from ncz.formats.header import MAX_BLOCK_SIZE
 from ncz.formats.levels import DEFAULT, LEVELS, MODEL_LEVELS
 from ncz.models.text.windows import MAX_STREAMS
+
+T = TypeVar("T")
 
 MIN_BLOCK_SIZE = 1024  # bytes; below, checks and heads outweigh what they protect
 
@@ -73,22 +79,59 @@ class DecompressOptions:
         _check_threads(self.threads)
 
 
-def fit_threads(threads: int, coder_memory: int, block_size: int, memlimit: int | None) -> int:
+def fit_threads(
+    threads: int, coder_memory: int, block_size: int, memlimit: int | None, overhead: int = 0
+) -> int:
     """The number of threads to use, at most `threads`, so that their work keeps `memlimit`.
 
-    Counts what a coder needs for each thread, and raw and coded bytes of each block in flight.
+    Counts what a coder needs for each thread, `overhead` more for each where they are processes,
+    and raw and coded bytes of each block in flight.
 
     Raises:
         MemoryLimitError: not even one thread keeps it.
     """
-    wanted = threads or crew.cores()
+    wanted = threads or crews.cores()
     if memlimit is None:
         return wanted
+    each = coder_memory + overhead
     for fewer in range(wanted, 0, -1):
-        needed = fewer * coder_memory + pipeline.in_flight(fewer) * 2 * block_size
+        needed = fewer * each + pipeline.in_flight(fewer) * 2 * block_size
         if needed <= memlimit:
             return fewer
-    raise MemoryLimitError(coder_memory + 2 * block_size, memlimit)
+    raise MemoryLimitError(each + 2 * block_size, memlimit)
+
+
+def fit_crew(
+    crew: Crew, memory: Callable[[T], int], of: T, block_size: int, memlimit: int | None
+) -> int:
+    """The same for a crew: how many of its workers to keep busy.
+
+    Args:
+        crew: who works.
+        memory: what a coder needs; one of the crew is asked, which may have to load a model that
+            this process does not need.
+        of: the argument of `memory`.
+        block_size: raw bytes of a block.
+        memlimit: bytes.
+
+    Raises:
+        MemoryLimitError: not even one worker keeps it.
+        NczError: what `memory` raises, such as ModelMissing. Without a limit, the first block does.
+    """
+    if memlimit is None:
+        return crew.size
+    needed = pipeline.once(memory, of, crew)
+    return fit_threads(crew.size, needed, block_size, memlimit, crew.overhead)
+
+
+def check_crew(crew: Crew | None, threads: int) -> None:
+    """Refuse both at once.
+
+    Raises:
+        ValueError: a crew is given, and a number of threads, too.
+    """
+    if crew is not None and threads != 1:
+        raise ValueError("threads are for this process: with a crew, leave them out")
 
 
 def _check_threads(threads: int) -> None:

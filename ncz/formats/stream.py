@@ -153,6 +153,7 @@ def read_range(
     end: int | None,
     dst: BinaryIO,
     options: DecompressOptions | None = None,
+    crew: Crew | None = None,
 ) -> int:
     """Write the content's bytes from `start` to before `end` (None: to its end) to `dst`.
 
@@ -168,7 +169,7 @@ def read_range(
     """
     if start < 0 or (end is not None and end < start):
         raise ValueError(f"{start}:{end} is not a range of bytes")
-    content = Content(src, options or DecompressOptions())
+    content = Content(src, options or DecompressOptions(), crew)
     written = 0
     for piece in content.pieces(start, content.size if end is None else min(end, content.size)):
         _write(dst, piece)

@@ -47,9 +47,9 @@ def levels_used(monkeypatch):
 
     real = stream.compress_stream
 
-    def note(src, dst, options, progress):
+    def note(src, dst, options, progress, crew):
         seen.append(options.level)
-        return real(src, dst, options, progress)
+        return real(src, dst, options, progress, crew)
 
     monkeypatch.setattr(stream, "compress_stream", note)
     return seen

@@ -75,6 +75,13 @@ def replaced() -> Iterator[None]:
         yield
 
 
+def replace_for_good() -> None:
+    """The same for as long as the process lives: to prepare workers that are processes."""
+    _FOREVER.enter_context(replaced())
+
+
+_FOREVER = contextlib.ExitStack()
+
 if __name__ == "__main__":
     from ncz.cli import main
 
