@@ -132,7 +132,7 @@ class Remote:
         """Wait for the answer, until that monotonic time.
 
         Raises:
-            NczError: the actor cannot run ncz, or runs another ncz than this process.
+            NczError: the actor cannot run ncz, or runs another one than this process.
             WorkerLost: it did not start.
         """
         theirs = self._hear(answer, until)
@@ -202,13 +202,13 @@ class Remote:
                     "look at the cluster with: ray status"
                 )
             return self._ray.get(answer)
-        except errors.RayTaskError as error:  # before it came to what is asked
-            why = str(error).strip().splitlines()[-1]
-            raise NczError(
-                f"{self.name} cannot run this ncz ({why}); install the same version there"
-            ) from None
         except (errors.ObjectStoreFullError, errors.OutOfDiskError):
             raise _store_full() from None
+        except errors.RayTaskError as error:  # before it came to what is asked, or after it
+            why = str(error).strip().splitlines()[-1]
+            raise NczError(
+                f"{self.name} cannot take part ({why}); check that the same ncz is installed there"
+            ) from None
         except errors.RayError as error:
             raise self._lost(error) from None
 

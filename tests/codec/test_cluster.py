@@ -1,4 +1,7 @@
-"""Workers on a Ray cluster: a real one, of three nodes on this machine."""
+"""Workers on a Ray cluster: a real one, of three nodes on this machine.
+
+What real nodes cannot be made to do at will is in ``test_cluster_link.py``.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ from pathlib import Path
 import pytest
 
 import ncz
-from ncz.codec import cluster_link, cluster_node, meter, notice
+from ncz.codec import cluster_node, meter, notice
 from ncz.codec.cluster import cluster
 from ncz.codec.crew import Crew, WorkerLost
-from ncz.codec.errors import CorruptBlock, MissingExtra, ModelMissing, NczError
+from ncz.codec.errors import CorruptBlock, ModelMissing, NczError
 from ncz.codec.pipeline import ordered_map
 from ncz.formats.options import CompressOptions, DecompressOptions
 from ncz.formats.stream import compress_stream, decompress_stream
@@ -61,24 +64,6 @@ def shared(nodes: Nodes) -> Iterator[Crew]:
         yield crew
 
 
-def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'ncz\[cluster\]'"):
-        cluster("127.0.0.1:6379")
-
-
-def test_a_number_of_workers_below_nought() -> None:
-    with pytest.raises(ValueError, match="workers per node"):
-        cluster("127.0.0.1:6379", per_node=-1)
-
-
-@needs_ray
-@pytest.mark.parametrize("address", ["", "here", "here:", ":1", "a:b", "a:65536", "ray://a:10001"])
-def test_what_is_no_address(address: str) -> None:
-    with pytest.raises(NczError, match="is not the address of a Ray cluster"):
-        cluster(address)
-
-
 @needs_ray
 def test_nothing_listens_there() -> None:
     with socket.socket() as taken:
@@ -91,8 +76,7 @@ def test_nothing_listens_there() -> None:
 
 
 @slow
-def test_what_listens_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_link, "_JOIN_S", 2)
+def test_what_listens_is_no_cluster() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         script = (
