@@ -90,17 +90,16 @@ class Remote:
     def run(self, work: Callable[[Any], Any], item: Any) -> Any:
         """See :meth:`ncz.codec.crew.Worker.run`."""
         with self._link.call():
-            if self._actor is None:
-                self._move()
-            answer = self._ask("run", item, None if self._knows is work else work)
-            self._knows = work
-            self._watch(answer)
-            done, value, sentences = self._hear(answer)
-        for sentence in sentences:
-            notice.say(sentence)
-        if done:
-            return value
-        raise _from(self.name, value)
+            if self._actor is not None:
+                there = self._ask("versions")  # answered before it begins
+                try:
+                    return self._do(work, item)
+                except WorkerLost:
+                    if self._answered(there):
+                        raise
+            # It was lost with its node while it had nothing to do, which is not the task's fault.
+            self._move()
+            return self._do(work, item)
 
     def close(self) -> None:
         """Kill the actor."""
@@ -162,6 +161,25 @@ class Remote:
         until = time.monotonic() + _START_S
         self.check(self.versions(), until)
         self.prepared(self.begin(), until)
+
+    def _do(self, work: Callable[[Any], Any], item: Any) -> Any:
+        """A task, by an actor that is there."""
+        answer = self._ask("run", item, None if self._knows is work else work)
+        self._knows = work
+        self._watch(answer)
+        done, value, sentences = self._hear(answer)
+        for sentence in sentences:
+            notice.say(sentence)
+        if done:
+            return value
+        raise _from(self.name, value)
+
+    def _answered(self, answer: Any) -> bool:
+        """A call that came before the one that was lost came through."""
+        try:
+            return bool(self._ray.wait([answer], timeout=1)[0]) and bool(self._ray.get(answer))
+        except self._ray.exceptions.RayError:
+            return False
 
     def _watch(self, answer: Any) -> None:
         """Pass on how far the task is, until there is an answer."""

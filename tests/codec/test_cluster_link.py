@@ -221,7 +221,7 @@ def test_closing_ends_tasks_under_way(ray: FakeRay) -> None:
         release.wait(20)
 
     crew = cluster("auto")
-    results = ordered_map(hang, range(9), 3, crew)
+    results = ordered_map(hang, range(3), 3, crew)
     failed: list[BaseException] = []
 
     def take() -> None:
@@ -242,3 +242,13 @@ def test_closing_ends_tasks_under_way(ray: FakeRay) -> None:
     assert len(failed) == 1
     assert not ray.initialized
     release.set()
+
+
+def test_workers_lost_while_idle_are_not_the_task_s_fault(ray: FakeRay) -> None:
+    with cluster("auto", per_node=4) as crew:
+        wait = threading.Barrier(8)
+        list(ordered_map(lambda _: wait.wait(10), range(8), 8, crew))  # all have had something
+        del ray.cpus["2"]
+        ray.lose("2")
+        ray.lose("1")
+        assert list(ordered_map(work.double, range(9), 8, crew)) == [2 * i for i in range(9)]
