@@ -101,6 +101,10 @@ class Remote:
             self._move()
             return self._do(work, item)
 
+    def abandon(self) -> None:
+        """Kill the actor; the next task has a new one."""
+        self._kill()
+
     def close(self) -> None:
         """Kill the actor."""
         with self._closing:
