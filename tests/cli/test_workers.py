@@ -143,8 +143,9 @@ def test_the_bar_moves_while_processes_work(tmp_path, terminal):  # noqa: F811
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_leaves_no_process(tmp_path, number):
-    process = start("compress", *SMALL, "--processes", "2", "-o", "out", cwd=tmp_path)
-    process.stdin.write(BYTES)
+    args = ["-1", "--block-size", "256KiB", "--processes", "2", "-o", "out"]
+    process = start("compress", *args, cwd=tmp_path)
+    process.stdin.write(BYTES * 120)  # more than is read at once
     process.stdin.flush()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not children.exists():
