@@ -66,6 +66,8 @@ def shared(nodes: Nodes) -> Iterator[Crew]:
 
 @needs_ray
 def test_nothing_listens_there() -> None:
+    import ray  # noqa: F401  # which may take longer
+
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         began = time.monotonic()
