@@ -28,7 +28,11 @@ class Workers:
 
 
 def chosen(
-    threads: int | None, processes: int | None, devices: str | None, cluster: str | None
+    threads: int | None,
+    processes: int | None,
+    devices: str | None,
+    device_memory: int | None,
+    cluster: str | None,
 ) -> Workers:
     """What the options ask for; the crew is closed with the command.
 
@@ -45,12 +49,14 @@ def chosen(
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1 and named != ["--processes", "--cluster"]:
         raise click.UsageError(f"{' and '.join(named)} contradict each other: give one of them")
+    if device_memory is not None and devices is None:
+        raise click.UsageError("--device-memory goes with --devices")
     if not named or threads is not None:
         return Workers(1 if threads is None else threads)
     from ncz.formats.workers import workers
 
     try:
-        crew = workers(processes, devices=devices, cluster=cluster)
+        crew = workers(processes, devices=devices, cluster=cluster, device_memory=device_memory)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     click.get_current_context().call_on_close(crew.close)

@@ -80,11 +80,11 @@ def output(function: F) -> F:
 
 
 def workers(function: F) -> F:
-    """-T, --processes, --devices and --cluster as `workers`."""
+    """-T, --processes, --devices, --device-memory and --cluster as `workers`."""
 
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
-        names = ("threads", "processes", "devices", "cluster")
+        names = ("threads", "processes", "devices", "device_memory", "cluster")
         workers = crews.chosen(*(given.pop(name) for name in names))
         return function(*args, workers=workers, **given)
 
@@ -96,7 +96,7 @@ def workers(function: F) -> F:
                 type=click.IntRange(min=0),
                 metavar="N",
                 help="Work on N blocks at a time; 0 means one per core. The output depends neither "
-                "on this nor on the next three.  [default: 1]",
+                "on this nor on the next four.  [default: 1]",
             ),
             click.option(
                 "--processes",
@@ -110,6 +110,13 @@ def workers(function: F) -> F:
                 metavar="LIST",
                 help="Work in a process for each device of LIST, such as cuda:0,cuda:1 or cpu, "
                 "which runs language models there; 'auto' is all GPUs, or the CPU.",
+            ),
+            click.option(
+                "--device-memory",
+                type=size_between(1),
+                metavar="SIZE",
+                help="With --devices: how much of a GPU's memory a language model may take.  "
+                "[default: most of what is free]",
             ),
             click.option(
                 "--cluster",

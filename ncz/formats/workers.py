@@ -9,10 +9,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from ncz.codec.crew import Crew, cores
-from ncz.codec.errors import NczError
 
 AUTO = "auto"
 _CPU = "cpu"
@@ -23,6 +21,7 @@ def workers(
     *,
     devices: str | Sequence[str] | None = None,
     cluster: str | None = None,
+    device_memory: int | None = None,
 ) -> Crew:
     """Workers for the blocks of any number of files, until they are closed.
 
@@ -39,6 +38,8 @@ def workers(
             ``cuda:0`` and so on, or ``auto`` for all GPUs that are here, the CPU if none is.
         cluster: the address of a Ray cluster, ``auto`` for the one of this machine. A language
             model uses all cores of a node, so one process for each node is best for it.
+        device_memory: with devices, bytes that a language model may take on each; None for most
+            of what is free there.
 
     Raises:
         ValueError: none or several were named, or a number is negative.
@@ -54,8 +55,10 @@ def workers(
     among = processes if cluster is None else cluster
     if (among is None) == (devices is None):
         raise ValueError("name processes, devices or a cluster: one of them")
+    if device_memory is not None and devices is None:
+        raise ValueError("a limit of devices' memory goes with devices")
     if devices is not None:
-        return _on(devices.split(",") if isinstance(devices, str) else devices)
+        return _on(devices.split(",") if isinstance(devices, str) else devices, device_memory)
     if cluster is not None:
         enter = importlib.import_module("ncz.codec.cluster").cluster
         made: Crew = enter(cluster, per_node=processes or 0)
@@ -65,7 +68,7 @@ def workers(
     return start(processes or 0)
 
 
-def _on(names: Sequence[str]) -> Crew:
+def _on(names: Sequence[str], memory: int | None) -> Crew:
     """A crew of a process for each device.
 
     Raises:
@@ -79,34 +82,24 @@ def _on(names: Sequence[str]) -> Crew:
     if not wanted or len(set(wanted)) < len(wanted):
         raise ValueError("name each device once, such as cuda:0,cuda:1")
     each = max(1, cores() // len(wanted))
-    return Crew([Process(name, each, partial(_use, name)) for name in wanted], OVERHEAD)
+    return Crew([Process(name, each, partial(_use, name, memory)) for name in wanted], OVERHEAD)
 
 
 def _all() -> list[str]:
-    usable: list[str] = _known().usable() if _known() else [_CPU]
-    return [name for name in usable if name != _CPU] or [_CPU]
+    from ncz.models.language import devices
+
+    return [name for name in devices.usable() if name != _CPU] or [_CPU]
 
 
 def _checked(name: str) -> str:
-    known = _known()
-    if known is not None:
-        checked: str = known.named(name)
-        return checked
-    if name != _CPU:
-        raise NczError(f"there is no device {name} here; choose from {_CPU}")
-    return name
+    from ncz.models.language import devices
+
+    return devices.named(name)
 
 
-def _use(name: str) -> None:
+def _use(name: str, memory: int | None) -> None:
     """In the process of a device, before its first task."""
-    known = _known()
-    if known is not None:
-        known.use(name)
+    from ncz.models.language import devices
 
-
-def _known() -> Any:
-    """The module that knows devices, if this ncz has it."""
-    try:
-        return importlib.import_module("ncz.models.language.devices")
-    except ModuleNotFoundError:
-        return None
+    devices.use(name)
+    devices.limit(memory)

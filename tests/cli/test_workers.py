@@ -174,3 +174,11 @@ def test_models_are_in_the_processes(ncz, tiny_default_model, monkeypatch):
     Path("a.ncz").write_bytes(coded)
     assert ncz("decompress", "--processes", "1", "a.ncz").code == 0
     assert Path("a").read_bytes() == library.decompress(coded)
+
+
+def test_a_limit_of_a_device_goes_with_devices(ncz):
+    Path("a").write_bytes(b"words")
+    refused = ncz("compress", "-1", "--device-memory", "1G", "a")
+    assert refused.code == 2
+    assert "--device-memory goes with --devices" in refused.err
+    assert ncz("compress", "-1", "--devices", "cpu", "--device-memory", "1G", "a").code == 0
