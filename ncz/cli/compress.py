@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.files
 @options.level
 @options.output
+@options.resume
 @options.workers
 @click.option(
     "--block-size",
@@ -50,6 +51,7 @@ def command(
     stdout: bool,
     force: bool,
     remove: bool,
+    resume: bool,
     workers: Workers,
     block_size: int | None,
     streams: int | None,
@@ -79,7 +81,7 @@ def command(
     if gguf is not None and streams is not None:
         raise click.UsageError("--engine llama makes one stream: leave out --streams")
     inputs = named_or_piped(files, "compress")
-    destination = Destination(output, stdout, force, remove)
+    destination = Destination(output, stdout, force, remove, resume)
     destination.check(inputs)
     on_stdout = any(destination.is_stdout(name) for name in inputs)
     reporter = Reporter(quiet, verbose, records, on_stdout)
@@ -108,14 +110,20 @@ def command(
                 beforehand.estimate(how, head, size, say, workers.crew)
 
         def run(
-            src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
+            src: BinaryIO,
+            dst: BinaryIO,
+            progress: Callable[[Progress], None] | None,
+            kept: BinaryIO | None,
         ) -> StreamStats:
-            return compress_stream(src, dst, how, progress, workers.crew)
+            return compress_stream(src, dst, how, progress, workers.crew, kept)
 
         return replace(source, file=reading.as_file()), run
 
     def restore(
-        src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
+        src: BinaryIO,
+        dst: BinaryIO,
+        progress: Callable[[Progress], None] | None,
+        kept: BinaryIO | None,
     ) -> StreamStats:
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompress_stream

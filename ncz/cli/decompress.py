@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.command("decompress")
 @options.files
 @options.output
+@options.resume
 @click.option(
     "--keep-going",
     is_flag=True,
@@ -47,6 +48,7 @@ def command(
     stdout: bool,
     force: bool,
     remove: bool,
+    resume: bool,
     keep_going: bool,
     workers: Workers,
     memlimit: int | None,
@@ -63,13 +65,16 @@ def command(
     """
     inputs = named_or_piped(files, "decompress")
     refuse_typing(inputs)
-    destination = Destination(output, stdout, force, remove)
+    destination = Destination(output, stdout, force, remove, resume)
     destination.check(inputs)
     on_stdout = any(destination.is_stdout(name) for name in inputs)
     reporter = Reporter(quiet, verbose, records, on_stdout)
 
     def run(
-        src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
+        src: BinaryIO,
+        dst: BinaryIO,
+        progress: Callable[[Progress], None] | None,
+        kept: BinaryIO | None,
     ) -> StreamStats:
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompress_stream
@@ -81,7 +86,7 @@ def command(
             max_output=max_output,
         )
         try:
-            stats = decompress_stream(src, dst, how, progress, workers.crew)
+            stats = decompress_stream(src, dst, how, progress, workers.crew, kept)
         except (CorruptBlock, TruncatedError) as error:
             raise Failure(f"{error}; --keep-going saves what is whole", exits.DAMAGED) from error
         if stats.damage and stats.raw_size == 0:

@@ -79,6 +79,16 @@ def output(function: F) -> F:
     return function
 
 
+def resume(function: F) -> F:
+    """--resume as `resume`."""
+    return click.option(
+        "--resume",
+        is_flag=True,
+        help="Keep what is done if the work is interrupted, and go on from what an interrupted run "
+        "with this option has left, after checking that it is of the same input.",
+    )(function)
+
+
 def workers(function: F) -> F:
     """-T, --processes, --devices and --cluster as `workers`."""
 

@@ -35,10 +35,10 @@ def bar(
         yield None
         return
     done = threading.Event()
-    latest = [0]
+    latest = [0, 0]
 
     def report(progress: Progress) -> None:
-        latest[0] = progress.bytes_in
+        latest[:] = progress.bytes_in, progress.kept_in
 
     clock = threading.Thread(target=_draw, args=(label, total, latest, done), daemon=True)
     clock.start()
@@ -68,6 +68,7 @@ def _draw(label: str, total: int | None, latest: list[int], done: threading.Even
     ) as shown:
         shown.start_t -= _SILENCE_S
         while not done.wait(_PERIOD_S):
+            shown.initial = latest[1]  # an earlier run's, so no part of the speed
             shown.n = max(shown.n, latest[0] + in_flight())
             shown.refresh()
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from ncz.cli import temporaries
 from ncz.cli.exits import Failure, plain
 from ncz.cli.names import shown
+from ncz.cli.onward import Onward
+from ncz.codec.errors import DoesNotFit
 
 if TYPE_CHECKING:
     import xxhash
@@ -29,10 +31,19 @@ class Sink:
     Attributes:
         size: bytes written.
         digest: XXH64 of them if `hashed`, else None.
+        kept: what an earlier run has written of the same, to be read, if there is such a thing.
     """
 
-    def __init__(self, file: BinaryIO | None, name: str, *, hashed: bool = False) -> None:
+    def __init__(
+        self,
+        file: BinaryIO | None,
+        name: str,
+        *,
+        hashed: bool = False,
+        kept: BinaryIO | None = None,
+    ) -> None:
         self.size = 0
+        self.kept = kept
         self.digest: xxhash.xxh64 | None = None
         self._file = file
         self._name = name
@@ -139,19 +150,52 @@ def file_target(
         with os.fdopen(descriptor, "w+b") as file:
             sink = Sink(file, name, hashed=hashed)
             yield sink
-            sink.flush()
-            try:
-                _dress(descriptor, temporary, like)
-                os.fsync(descriptor)
-            except OSError as error:
-                raise Failure(f"cannot write {name}: {plain(error)}") from error
-            if verify is not None:
-                _forget_cache(descriptor)
-                file.seek(0)
-                verify(file, sink)
+            _complete(file, sink, temporary, name, like, verify)
         _publish(temporary, path, force)
     finally:
         temporaries.discard(temporary)
+
+
+@contextmanager
+def resumed_target(
+    path: Path,
+    *,
+    force: bool,
+    hashed: bool = False,
+    like: os.stat_result | None = None,
+    verify: Callable[[BinaryIO, Sink], None] | None = None,
+) -> Iterator[Sink]:
+    """As :func:`file_target`, but what was written before the block is left by an error stays.
+
+    The sink is to be given everything; it passes over what an earlier run has left.
+
+    Raises:
+        Failure: the file cannot be written or named, or another run is at work on it.
+    """
+    name = shown(path)
+    partial = shown(temporaries.resumable_name(path))
+    try:
+        descriptor, temporary = temporaries.resume(path)
+    except BlockingIOError:
+        raise Failure(f"another run is at work on {partial}: wait for its end") from None
+    except FileExistsError:
+        raise Failure(f"{partial} is no unfinished file of yours: remove it") from None
+    except OSError as error:
+        raise Failure(f"cannot create {partial}: {plain(error)}") from error
+    try:
+        with _closing(os.fdopen(descriptor, "r+b")) as file, temporary.open("rb") as kept:
+            onward = Onward(file)
+            sink = Sink(cast(BinaryIO, onward), name, hashed=hashed, kept=kept)
+            yield sink
+            onward.end()
+            _complete(file, sink, temporary, name, like, verify)
+        _publish(temporary, path, force)
+    except DoesNotFit as error:
+        raise Failure(
+            f"cannot go on with {partial}: {error}; leave out --resume or remove it to start afresh"
+        ) from error
+    finally:
+        temporaries.leave(temporary)
 
 
 @contextmanager
@@ -179,6 +223,41 @@ def stdout_target() -> Iterator[Sink]:
 def stdout_is_terminal() -> bool:
     """Whether a person would see what goes to standard output."""
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+@contextmanager
+def _closing(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Close it; where something else went wrong before, that counts, as with a full disk."""
+    try:
+        yield file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    file.close()
+
+
+def _complete(
+    file: BinaryIO,
+    sink: Sink,
+    temporary: Path,
+    name: str,
+    like: os.stat_result | None,
+    verify: Callable[[BinaryIO, Sink], None] | None,
+) -> None:
+    """Everything between the last byte and the final name."""
+    descriptor = file.fileno()
+    sink.flush()
+    try:
+        if verify is not None:
+            os.fsync(descriptor)
+            _forget_cache(descriptor)
+            file.seek(0)
+            verify(file, sink)
+        _dress(descriptor, temporary, like)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise Failure(f"cannot write {name}: {plain(error)}") from error
 
 
 def _dress(descriptor: int, temporary: Path, like: os.stat_result | None) -> None:

@@ -29,6 +29,7 @@ from ncz.cli.targets import (
     check_free,
     file_target,
     is_special,
+    resumed_target,
     special_target,
     stdout_is_terminal,
     stdout_target,
@@ -37,7 +38,10 @@ from ncz.cli.targets import (
 if TYPE_CHECKING:
     from ncz.formats.stream import Progress, StreamStats
 
-Stream = Callable[[BinaryIO, BinaryIO, "Callable[[Progress], None] | None"], "StreamStats"]
+Stream = Callable[
+    [BinaryIO, BinaryIO, "Callable[[Progress], None] | None", "BinaryIO | None"], "StreamStats"
+]
+"""A stream function of the library: from, to, progress, and what an earlier run has left."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Destination:
     stdout: bool = False
     force: bool = False
     remove: bool = False
+    resume: bool = False
 
     def is_stdout(self, name: str) -> bool:
         """Whether the data of input `name` goes to standard output."""
@@ -86,6 +91,8 @@ class Destination:
             raise click.UsageError("-c and -o contradict each other: give one of them")
         if self.remove and any(self.is_stdout(name) for name in files):
             raise click.UsageError("--rm needs an output file: it cannot verify standard output")
+        if self.resume and any(self.is_stdout(name) for name in files):
+            raise click.UsageError("--resume needs an output file: it cannot go on with a stream")
         if self.output is None or self.output in STDOUT_NAMES:
             return
         directory = Path(self.output).is_dir()
@@ -169,6 +176,11 @@ class Transfer:
                 raise Skip("named twice, done once")
             raise Failure(f"would overwrite {shown(path)}, which this run has just written")
         _refuse_loop(source, path)
+        if self.destination.resume:
+            if is_special(path):
+                raise Failure(f"--resume needs an output that can be read back: {shown(path)}")
+            if not self.destination.force and _made_from(source, path):
+                raise Skip(f"was done before: {shown(path)} is there, with the same time")
         check_free(path, force=self.destination.force)
         if self.destination.remove:
             if is_special(path):
@@ -184,7 +196,7 @@ class Transfer:
             with self._bar(f"verifying {label(name)}", sink.size) as progress:
                 if tally is not None and self.direction.restore is not None:
                     check = Sink(None, "", hashed=True)
-                    self.direction.restore(written, check.as_file(), progress)
+                    self.direction.restore(written, check.as_file(), progress, None)
                     intact = check.fingerprint == tally.fingerprint
                 else:
                     check = Sink(None, "", hashed=True)
@@ -202,8 +214,9 @@ class Transfer:
             elif is_special(path):
                 sink = stack.enter_context(special_target(path))
             else:
+                target = resumed_target if self.destination.resume else file_target
                 sink = stack.enter_context(
-                    file_target(
+                    target(
                         path,
                         force=self.destination.force,
                         hashed=remove and not compressing,
@@ -213,7 +226,7 @@ class Transfer:
                 )
             with self._bar(label(name), source.size) as progress:
                 reading = source.file if tally is None else tally.as_file()
-                stats = run(reading, sink.as_file(), progress)
+                stats = run(reading, sink.as_file(), self._noting(name, progress), sink.kept)
             source.check_unchanged(stats.raw_size if compressing else None)
             return stats
 
@@ -221,6 +234,24 @@ class Transfer:
         self, text: str, total: int | None
     ) -> contextlib.AbstractContextManager[Callable[[Progress], None] | None]:
         return bar(text, total, shown=self.progress and self.reporter.animated)
+
+    def _noting(
+        self, name: str, progress: Callable[[Progress], None] | None
+    ) -> Callable[[Progress], None] | None:
+        """The same, and where the work goes on is said once, if it does not begin at the start."""
+        if not self.destination.resume:
+            return progress
+        said = False
+
+        def report(now: Progress) -> None:
+            nonlocal said
+            if now.kept_blocks and not said:
+                said = True
+                self.reporter.result(name, f"resumed at block {now.kept_blocks}")
+            if progress is not None:
+                progress(now)
+
+        return report
 
     def _tell(self, name: str, stats: StreamStats, seconds: float) -> None:
         if self.direction.compressing:
@@ -230,6 +261,15 @@ class Transfer:
             pace = quantities.timing(stats.raw_size, seconds)
             line = f"{stats.coded_size:,} -> {stats.raw_size:,} bytes, {pace}"
             self.reporter.result(name, line)
+
+
+def _made_from(source: Source, path: Path) -> bool:
+    """Whether `path` has the time of the input, as an output that is whole has."""
+    if source.path is None or source.status is None:
+        return False
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns == source.status.st_mtime_ns
+    return False
 
 
 def _key(path: Path) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from typing import BinaryIO
 
 from ncz.codec import checks
 from ncz.codec.coder import Coder
 from ncz.codec.crew import Crew
 from ncz.codec.errors import CorruptBlock, FormatError, NczError
 from ncz.codec.pipeline import Pipeline
-from ncz.formats import coders, parse
+from ncz.formats import coders, parse, resume
 from ncz.formats.encode import Bytes
 from ncz.formats.events import Block, Lost, MemberEnd, MemberStart, Need, Rescue, Trailing
 from ncz.formats.header import Header
@@ -93,13 +94,18 @@ class Decompressor:
 
 
 class Decoder:
-    """The engine behind everything that decompresses in sequence: a file in, content out."""
+    """The engine behind everything that decompresses in sequence: a file in, content out.
+
+    Blocks of the content that an earlier run has restored, at the start of `kept`, are compared
+    with their checks and not decoded again; what comes out is the same.
+    """
 
     def __init__(
         self,
         options: DecompressOptions,
         rescue: Rescue | None = None,
         crew: Crew | None = None,
+        kept: BinaryIO | None = None,
     ) -> None:
         self.damage: list[FormatError] = []  # with keep_going, what was passed over
         self.blocks = 0  # handed on, damaged ones included
@@ -108,6 +114,9 @@ class Decoder:
         self.wanted = 1  # bytes of the file that would help most
         self.hungry = True  # nothing comes before more of the file is fed
         self.trailing: int | None = None  # offset of what follows the file and is not part of it
+        self.kept_coded = 0  # bytes of the file up to the end of the last block that was kept
+        self.kept_blocks = 0  # how many were kept
+        self._kept = kept
         check_crew(crew, options.threads)
         self._options = options
         self._crew = crew
@@ -125,6 +134,11 @@ class Decoder:
     def complete(self) -> bool:
         """What was fed so far is a whole file, and all of its content was handed on."""
         return not self._in_member and (self.trailing is not None or not self._window.data)
+
+    @property
+    def keeping(self) -> bool:
+        """What was handed on so far is what an earlier run had restored."""
+        return self._kept is not None
 
     @property
     def rest(self) -> bytes:
@@ -189,10 +203,26 @@ class Decoder:
         if limit is not None and block.raw_start + block.head.raw_size > limit:
             yield from self._drain()
             raise NczError(f"the content is larger than the limit of {limit} bytes")
+        raw = self._keep(block)
+        if raw is not None:
+            yield self._hand_on(block, raw)
+            return
         if self._pipeline.full:
             yield from self._emit()
         self._blocks.append(block)
         self._pipeline.submit(block)
+
+    def _keep(self, block: Block) -> bytes | None:
+        """The content of a block, if an earlier run has restored it and all before it."""
+        if self._kept is None:
+            return None
+        raw = resume.restored(self._kept, self.raw_size, block, self._options.keep_going)
+        if raw is None:
+            self._kept = None
+            return None
+        self.kept_blocks += 1
+        self.kept_coded = block.offset + block.head.coded_size
+        return raw
 
     def _drain(self) -> Iterator[bytes]:
         while self._pipeline and self._pipeline.pending:
@@ -201,15 +231,22 @@ class Decoder:
     def _emit(self) -> Iterator[bytes]:
         assert self._pipeline is not None
         raw, block = self._pipeline.take(), self._blocks.popleft()
-        self.blocks += 1
-        self.coded_done = block.offset + block.head.coded_size
         if isinstance(raw, bytes):
-            self._check.update(raw)
-            self.raw_size += len(raw)
-            yield raw
+            yield self._hand_on(block, raw)
         else:
+            self._passed(block)
             self._damaged(raw)
             yield from self._zeros(block.head.raw_size)
+
+    def _hand_on(self, block: Block, raw: bytes) -> bytes:
+        self._passed(block)
+        self._check.update(raw)
+        self.raw_size += len(raw)
+        return raw
+
+    def _passed(self, block: Block) -> None:
+        self.blocks += 1
+        self.coded_done = block.offset + block.head.coded_size
 
     def _handle(self, event: MemberStart | MemberEnd | Lost | Trailing) -> Iterator[bytes]:
         if isinstance(event, MemberStart):
