@@ -16,7 +16,7 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-from ncz.cli import temporaries
+from ncz.formats import temporaries
 
 _HANDLED = ("SIGINT", "SIGTERM", "SIGHUP")
 

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from ncz.cli import temporaries
 from ncz.cli.exits import Failure, plain
 from ncz.cli.names import shown
 from ncz.cli.onward import Onward
 from ncz.codec.errors import DoesNotFit
+from ncz.formats import temporaries
 
 if TYPE_CHECKING:
     import xxhash
@@ -254,38 +254,10 @@ def _complete(
             _forget_cache(descriptor)
             file.seek(0)
             verify(file, sink)
-        _dress(descriptor, temporary, like)
+        temporaries.dress(descriptor, temporary, like)
         os.fsync(descriptor)
     except OSError as error:
         raise Failure(f"cannot write {name}: {plain(error)}") from error
-
-
-def _dress(descriptor: int, temporary: Path, like: os.stat_result | None) -> None:
-    """Owner if allowed, mode, and times last because the others touch the file."""
-    if like is None or not stat.S_ISREG(like.st_mode):
-        mask = os.umask(0o077)
-        os.umask(mask)
-        mode = 0o666 & ~mask
-    else:
-        mode = stat.S_IMODE(like.st_mode) & 0o777
-        if hasattr(os, "fchown"):
-            with contextlib.suppress(OSError):
-                os.fchown(descriptor, like.st_uid, -1)
-            try:
-                os.fchown(descriptor, -1, like.st_gid)
-            except OSError:
-                # Nobody may read more than before: the two groups and the others now mix.
-                both = mode & (mode >> 3) & 0o007
-                mode = mode & 0o700 | both << 3 | both
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, mode)
-    else:
-        temporary.chmod(mode)
-    if like is not None and stat.S_ISREG(like.st_mode):
-        os.utime(
-            descriptor if os.utime in os.supports_fd else temporary,
-            ns=(like.st_atime_ns, like.st_mtime_ns),
-        )
 
 
 def _forget_cache(descriptor: int) -> None:
@@ -303,11 +275,4 @@ def _publish(temporary: Path, path: Path, force: bool) -> None:
         raise Failure(f"{name} already exists: use -f to overwrite it") from error
     except OSError as error:
         raise Failure(f"cannot create {name}: {plain(error)}") from error
-    if os.name == "posix":
-        # The name is on disk only when the directory is; some file systems cannot sync one.
-        with contextlib.suppress(OSError):
-            directory = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+    temporaries.sync_folder(path)

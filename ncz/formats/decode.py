@@ -15,6 +15,7 @@ from ncz.codec.coder import Coder
 from ncz.codec.crew import Crew
 from ncz.codec.errors import CorruptBlock, FormatError, NczError
 from ncz.codec.pipeline import Pipeline
+from ncz.codec.together import Wait
 from ncz.formats import coders, parse, resume
 from ncz.formats.encode import Bytes
 from ncz.formats.events import Block, Lost, MemberEnd, MemberStart, Need, Rescue, Trailing
@@ -163,6 +164,12 @@ class Decoder:
             NczError: the first damage, after everything before it; with keep_going only where
                 nothing at all can be read. Also where this machine lacks what the file needs.
         """
+        while isinstance(piece := self.next_step(), Wait):
+            piece.pipeline.wait()
+        return piece
+
+    def next_step(self) -> bytes | Wait | None:
+        """The same for a caller that has other things to do while it waits."""
         return next(self._pieces, None)
 
     def refuse_trailing(self) -> None:
@@ -175,7 +182,7 @@ class Decoder:
         if self._pipeline is not None:
             self._pipeline.close()
 
-    def _run(self) -> Iterator[bytes | None]:
+    def _run(self) -> Iterator[bytes | Wait | None]:
         while True:
             try:
                 event = next(self._steps)
@@ -197,7 +204,7 @@ class Decoder:
                 yield from self._handle(event)
         self.close()
 
-    def _submit(self, block: Block) -> Iterator[bytes]:
+    def _submit(self, block: Block) -> Iterator[bytes | Wait]:
         assert self._pipeline is not None
         limit = self._options.max_output
         if limit is not None and block.raw_start + block.head.raw_size > limit:
@@ -224,12 +231,14 @@ class Decoder:
         self.kept_coded = block.offset + block.head.coded_size
         return raw
 
-    def _drain(self) -> Iterator[bytes]:
+    def _drain(self) -> Iterator[bytes | Wait]:
         while self._pipeline and self._pipeline.pending:
-            yield from self._emit()
+            yield from self._emit(last=True)
 
-    def _emit(self) -> Iterator[bytes]:
+    def _emit(self, last: bool = False) -> Iterator[bytes | Wait]:
         assert self._pipeline is not None
+        if not self._pipeline.ready:
+            yield Wait(self._pipeline, last)
         raw, block = self._pipeline.take(), self._blocks.popleft()
         if isinstance(raw, bytes):
             yield self._hand_on(block, raw)

@@ -12,6 +12,7 @@ from ncz.codec import checks
 from ncz.codec.crew import Crew
 from ncz.codec.errors import DoesNotFit, NczError
 from ncz.codec.pipeline import Pipeline
+from ncz.codec.together import Wait, waited
 from ncz.formats import coders, header, levels, resume, sections
 from ncz.formats.events import Block
 from ncz.formats.levels import Plan
@@ -120,6 +121,14 @@ class Encoder:
 
     def feed(self, data: Bytes) -> Iterator[bytes]:
         """Take content; yields what is ready of the file. Exhaust it before the next call."""
+        return waited(self.feeding(data))
+
+    def finish(self) -> Iterator[bytes]:
+        """Yields the rest of the file."""
+        return waited(self.finishing())
+
+    def feeding(self, data: Bytes) -> Iterator[bytes | Wait]:
+        """The same as :meth:`feed` for a caller that has other things to do while it waits."""
         self._check_open()
         view = memoryview(data).cast("B")
         self.raw_size += len(view)
@@ -132,8 +141,8 @@ class Encoder:
         while self._pipeline.ready:
             yield from self._emit()
 
-    def finish(self) -> Iterator[bytes]:
-        """Yields the rest of the file."""
+    def finishing(self) -> Iterator[bytes | Wait]:
+        """The same as :meth:`finish` for such a caller."""
         self._check_open()
         self._finished = True
         if self._buffer:
@@ -157,7 +166,7 @@ class Encoder:
         if self._finished:
             raise ValueError("this compressor has already written the end of its file")
 
-    def _submit(self) -> Iterator[bytes]:
+    def _submit(self) -> Iterator[bytes | Wait]:
         if self._pipeline.full:
             yield from self._emit()
         raw = bytes(self._buffer)
@@ -179,7 +188,9 @@ class Encoder:
         self.keeping = kept is not None
         return kept
 
-    def _emit(self) -> Iterator[bytes]:
+    def _emit(self) -> Iterator[bytes | Wait]:
+        if not self._pipeline.ready:
+            yield Wait(self._pipeline, last=self._finished and not self._buffer)
         yield from self._lay(self._pipeline.take(), self._raw.popleft())
 
     def _lay(self, block: _Coded, raw: bytes) -> Iterator[bytes]:

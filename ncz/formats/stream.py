@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO
 
 from ncz.codec.crew import Crew
 from ncz.codec.errors import FormatError, NczError
+from ncz.codec.together import Steps, Wait, alone
 from ncz.formats import index
 from ncz.formats.access import Content
 from ncz.formats.decode import Decoder
@@ -89,16 +90,32 @@ def compress_stream(
         NczError: `src` is a regular file and changed meanwhile. `dst` then ends without a tail.
         OSError: reading or writing failed.
     """
+    return alone(compressing(src, dst, options, progress, crew, kept))
+
+
+def compressing(
+    src: BinaryIO,
+    dst: BinaryIO,
+    options: CompressOptions | None = None,
+    progress: Report | None = None,
+    crew: Crew | None = None,
+    kept: BinaryIO | None = None,
+) -> Steps[StreamStats]:
+    """The same as :func:`compress_stream`, as a job that may run together with others."""
     encoder = Encoder.of(options or CompressOptions(), crew, kept)
     status = _fingerprint(src)
     written = 0
 
-    def write(piece: bytes) -> None:
+    def write(pieces: Iterable[bytes | Wait]) -> Generator[Wait, None, None]:
         nonlocal written
-        _write(dst, piece)
-        written += len(piece)
-        if not encoder.keeping:
-            report()
+        for piece in pieces:
+            if isinstance(piece, Wait):
+                yield piece
+                continue
+            _write(dst, piece)
+            written += len(piece)
+            if not encoder.keeping:
+                report()
 
     def report() -> None:
         if progress:
@@ -108,8 +125,7 @@ def compress_stream(
     try:
         while chunk := src.read(_CHUNK):
             keeping = encoder.keeping
-            for piece in encoder.feed(chunk):
-                write(piece)
+            yield from write(encoder.feeding(chunk))
             if encoder.keeping != keeping:
                 report()
         if _fingerprint(src) != status:
@@ -117,8 +133,7 @@ def compress_stream(
             raise NczError(
                 f"{name} changed while it was read; compress it again once it is at rest"
             )
-        for piece in encoder.finish():
-            write(piece)
+        yield from write(encoder.finishing())
     finally:
         encoder.close()
     return StreamStats(encoder.raw_size, written, encoder.blocks, kept_blocks=encoder.kept_blocks)
@@ -153,6 +168,18 @@ def decompress_stream(
         NczError: the content is larger than ``options.max_output``.
         OSError: reading or writing failed.
     """
+    return alone(decompressing(src, dst, options, progress, crew, kept))
+
+
+def decompressing(
+    src: BinaryIO,
+    dst: BinaryIO | None,
+    options: DecompressOptions | None = None,
+    progress: Report | None = None,
+    crew: Crew | None = None,
+    kept: BinaryIO | None = None,
+) -> Steps[StreamStats]:
+    """The same as :func:`decompress_stream`, as a job that may run together with others."""
     options = options or DecompressOptions()
     decoder = Decoder(options, _rescue(src) if options.keep_going else None, crew, kept)
     read = 0
@@ -165,14 +192,16 @@ def decompress_stream(
     try:
         while True:
             keeping = decoder.keeping
-            piece = decoder.next_piece()
-            if piece is not None and dst is not None:
-                _write(dst, piece)
-            if piece is not None or decoder.keeping != keeping:
+            step = decoder.next_step()
+            if isinstance(step, bytes) and dst is not None:
+                _write(dst, step)
+            if isinstance(step, bytes) or decoder.keeping != keeping:
                 report()
-            if piece is not None:
+            if isinstance(step, Wait):
+                yield step
+            elif step is not None:
                 continue
-            if decoder.trailing is not None:
+            elif decoder.trailing is not None:
                 decoder.refuse_trailing()
                 break
             elif decoder.hungry:

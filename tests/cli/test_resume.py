@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ncz as library
-from ncz.cli.temporaries import SUFFIX
+from ncz.formats.temporaries import SUFFIX
 
 from .helpers import finish, here, start, wait_for
 

@@ -17,6 +17,7 @@ import secrets
 import stat
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -108,6 +109,61 @@ def publish(temporary: Path, final: Path, *, replace: bool) -> None:
             temporary.replace(final)
         _unfinished.discard(temporary)
         _resumable.discard(temporary)
+
+
+def dress(descriptor: int, temporary: Path, like: os.stat_result | None) -> None:
+    """Owner of the input if allowed, its mode, and its times, last because the others touch them.
+
+    Without an input, or where that is no file, it gets the mode of any new file.
+    """
+    if like is None or not stat.S_ISREG(like.st_mode):
+        mask = os.umask(0o077)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    else:
+        mode = stat.S_IMODE(like.st_mode) & 0o777
+        if hasattr(os, "fchown"):
+            with contextlib.suppress(OSError):
+                os.fchown(descriptor, like.st_uid, -1)
+            try:
+                os.fchown(descriptor, -1, like.st_gid)
+            except OSError:
+                # Nobody may read more than before: the two groups and the others now mix.
+                both = mode & (mode >> 3) & 0o007
+                mode = mode & 0o700 | both << 3 | both
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
+    else:
+        temporary.chmod(mode)
+    if like is not None and stat.S_ISREG(like.st_mode):
+        os.utime(
+            descriptor if os.utime in os.supports_fd else temporary,
+            ns=(like.st_atime_ns, like.st_mtime_ns),
+        )
+
+
+def settle(file: BinaryIO, temporary: Path, final: Path, *, replace: bool) -> None:
+    """See a complete file to the disk, close it, and give it its final name.
+
+    Raises:
+        FileExistsError, OSError: as :func:`publish`.
+    """
+    os.fsync(file.fileno())
+    file.close()
+    publish(temporary, final, replace=replace)
+    sync_folder(final)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the name of `path` on the disk, too."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # some file systems cannot sync a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def discard(temporary: Path) -> None:
