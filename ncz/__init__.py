@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ncz.codec.errors import (
     CorruptBlock,
+    DoesNotFit,
     FormatError,
     MemoryLimitError,
     MissingExtra,
@@ -47,6 +48,7 @@ __all__ = [
     "CorruptBlock",
     "Crew",
     "Decompressor",
+    "DoesNotFit",
     "FileInfo",
     "FileResult",
     "FormatError",

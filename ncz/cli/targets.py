@@ -12,13 +12,16 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ncz.cli.exits import Failure, plain
 from ncz.cli.names import shown
 from ncz.cli.onward import Onward
+from ncz.codec.crew import Crew
 from ncz.codec.errors import DoesNotFit
+from ncz.codec.together import Steps, alone, elsewhere
 from ncz.formats import temporaries
 
 if TYPE_CHECKING:
@@ -119,6 +122,96 @@ def check_free(path: Path, *, force: bool) -> None:
         raise Failure(f"{shown(path)} already exists: use -f to overwrite it")
 
 
+class FileTarget:
+    """A regular file to be, under another name until it is whole.
+
+    Attributes:
+        sink: what to write to.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        temporary: Path,
+        path: Path,
+        *,
+        force: bool,
+        hashed: bool,
+        like: os.stat_result | None,
+        verify: Callable[[BinaryIO, Sink], None] | None,
+        kept: BinaryIO | None,
+    ) -> None:
+        self._name = shown(path)
+        self._onward = Onward(file) if kept is not None else None
+        into = file if self._onward is None else cast(BinaryIO, self._onward)
+        self.sink = Sink(into, self._name, hashed=hashed, kept=kept)
+        self._file, self._temporary, self._path = file, temporary, path
+        self._force, self._like, self._verify = force, like, verify
+
+    def complete(self, disk: Crew | None = None) -> Steps[None]:
+        """Everything between the last byte and the final name.
+
+        Args:
+            disk: who waits for the disk, so that others can do something meanwhile.
+
+        Raises:
+            Failure: the file cannot be written or named.
+        """
+        name, file = self._name, self._file
+        try:
+            if self._onward is not None:
+                self._onward.end()
+            self.sink.flush()
+            if self._verify is not None:
+                os.fsync(file.fileno())
+                _forget_cache(file.fileno())
+                file.seek(0)
+                self._verify(file, self.sink)
+            temporaries.dress(file.fileno(), self._temporary, self._like)
+            settle = partial(
+                temporaries.settle, file, self._temporary, self._path, replace=self._force
+            )
+            if disk is None:
+                settle()
+            else:
+                yield from elsewhere(settle, disk)
+        except FileExistsError as error:
+            raise Failure(f"{name} already exists: use -f to overwrite it") from error
+        except OSError as error:
+            raise Failure(f"cannot write {name}: {plain(error)}") from error
+
+
+@contextmanager
+def unfinished_target(
+    path: Path,
+    *,
+    force: bool,
+    hashed: bool = False,
+    like: os.stat_result | None = None,
+    verify: Callable[[BinaryIO, Sink], None] | None = None,
+    resume: bool = False,
+) -> Iterator[FileTarget]:
+    """A file that gets the name `path` when it is completed, and is gone without that.
+
+    Args:
+        path: the final name.
+        force: replace what is there.
+        hashed: whether the sink hashes what is written.
+        like: the input whose mode, owner and time the file gets.
+        verify: called with the written file, opened for reading, and the sink before the file
+            gets its name; raises what is wrong with it.
+        resume: what was written stays without that, too, and the next time the sink, which is to
+            be given everything, passes over it.
+
+    Raises:
+        Failure: the file cannot be created, or another run is at work on it.
+    """
+    with _resumed(path) if resume else _fresh(path) as (file, temporary, kept):
+        yield FileTarget(
+            file, temporary, path, force=force, hashed=hashed, like=like, verify=verify, kept=kept
+        )
+
+
 @contextmanager
 def file_target(
     path: Path,
@@ -130,69 +223,50 @@ def file_target(
 ) -> Iterator[Sink]:
     """A sink whose content is at `path` once the block is left normally, and only then.
 
-    Args:
-        path: the final name.
-        force: replace what is there.
-        hashed: whether the sink hashes what is written.
-        like: the input whose mode, owner and time the file gets.
-        verify: called with the written file, opened for reading, and the sink before the file
-            gets its name; raises what is wrong with it.
+    The arguments are those of :func:`unfinished_target`.
 
     Raises:
         Failure: the file cannot be written or named.
     """
-    name = shown(path)
+    with unfinished_target(path, force=force, hashed=hashed, like=like, verify=verify) as target:
+        yield target.sink
+        alone(target.complete())
+
+
+_Opened = tuple[BinaryIO, Path, "BinaryIO | None"]
+"""The file, its name for now, and what is in it already, to be read."""
+
+
+@contextmanager
+def _fresh(path: Path) -> Iterator[_Opened]:
     try:
         descriptor, temporary = temporaries.create(path)
     except OSError as error:
-        raise Failure(f"cannot create {name}: {plain(error)}") from error
+        raise Failure(f"cannot create {shown(path)}: {plain(error)}") from error
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            sink = Sink(file, name, hashed=hashed)
-            yield sink
-            _complete(file, sink, temporary, name, like, verify)
-        _publish(temporary, path, force)
+        with _closing(os.fdopen(descriptor, "w+b")) as file:
+            yield file, temporary, None
     finally:
         temporaries.discard(temporary)
 
 
 @contextmanager
-def resumed_target(
-    path: Path,
-    *,
-    force: bool,
-    hashed: bool = False,
-    like: os.stat_result | None = None,
-    verify: Callable[[BinaryIO, Sink], None] | None = None,
-) -> Iterator[Sink]:
-    """As :func:`file_target`, but what was written before the block is left by an error stays.
-
-    The sink is to be given everything; it passes over what an earlier run has left.
-
-    Raises:
-        Failure: the file cannot be written or named, or another run is at work on it.
-    """
-    name = shown(path)
-    partial = shown(temporaries.resumable_name(path))
+def _resumed(path: Path) -> Iterator[_Opened]:
+    left = shown(temporaries.resumable_name(path))
     try:
         descriptor, temporary = temporaries.resume(path)
     except BlockingIOError:
-        raise Failure(f"another run is at work on {partial}: wait for its end") from None
+        raise Failure(f"another run is at work on {left}: wait for its end") from None
     except FileExistsError:
-        raise Failure(f"{partial} is no unfinished file of yours: remove it") from None
+        raise Failure(f"{left} is no unfinished file of yours: remove it") from None
     except OSError as error:
-        raise Failure(f"cannot create {partial}: {plain(error)}") from error
+        raise Failure(f"cannot create {left}: {plain(error)}") from error
     try:
         with _closing(os.fdopen(descriptor, "r+b")) as file, temporary.open("rb") as kept:
-            onward = Onward(file)
-            sink = Sink(cast(BinaryIO, onward), name, hashed=hashed, kept=kept)
-            yield sink
-            onward.end()
-            _complete(file, sink, temporary, name, like, verify)
-        _publish(temporary, path, force)
+            yield file, temporary, kept
     except DoesNotFit as error:
         raise Failure(
-            f"cannot go on with {partial}: {error}; leave out --resume or remove it to start afresh"
+            f"cannot go on with {left}: {error}; leave out --resume or remove it to start afresh"
         ) from error
     finally:
         temporaries.leave(temporary)
@@ -237,42 +311,8 @@ def _closing(file: BinaryIO) -> Iterator[BinaryIO]:
     file.close()
 
 
-def _complete(
-    file: BinaryIO,
-    sink: Sink,
-    temporary: Path,
-    name: str,
-    like: os.stat_result | None,
-    verify: Callable[[BinaryIO, Sink], None] | None,
-) -> None:
-    """Everything between the last byte and the final name."""
-    descriptor = file.fileno()
-    sink.flush()
-    try:
-        if verify is not None:
-            os.fsync(descriptor)
-            _forget_cache(descriptor)
-            file.seek(0)
-            verify(file, sink)
-        temporaries.dress(descriptor, temporary, like)
-        os.fsync(descriptor)
-    except OSError as error:
-        raise Failure(f"cannot write {name}: {plain(error)}") from error
-
-
 def _forget_cache(descriptor: int) -> None:
     """Reading back should read the disk, not the memory that was just written."""
     if hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _publish(temporary: Path, path: Path, force: bool) -> None:
-    name = shown(path)
-    try:
-        temporaries.publish(temporary, path, replace=force)
-    except FileExistsError as error:
-        raise Failure(f"{name} already exists: use -f to overwrite it") from error
-    except OSError as error:
-        raise Failure(f"cannot create {name}: {plain(error)}") from error
-    temporaries.sync_folder(path)

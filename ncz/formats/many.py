@@ -58,6 +58,11 @@ class FileResult:
     error: NczError | OSError | None = None
     skipped: str = ""
 
+    @property
+    def ok(self) -> bool:
+        """Nothing went wrong."""
+        return self.error is None
+
     def check(self) -> FileResult:
         """Itself, or the error raised if there is one."""
         if self.error is not None:
@@ -90,7 +95,7 @@ def compress_many(
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
         memlimit: bytes of working memory; with one, files come one after the other.
         overwrite: replace outputs that are there.
-        crew: who codes the blocks, in place of threads.
+        crew: who codes the blocks, in place of threads; see :func:`ncz.workers`.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -139,7 +144,7 @@ def decompress_many(
         memlimit: bytes of working memory; with one, files come one after the other.
         max_output: refuse content of more than this many bytes in one file.
         overwrite: replace outputs that are there.
-        crew: who decodes the blocks, in place of threads.
+        crew: who decodes the blocks, in place of threads; see :func:`ncz.workers`.
 
     Raises:
         ValueError: an argument is out of its range.

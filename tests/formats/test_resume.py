@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncz
+from ncz.codec import crew as crews
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import DoesNotFit
 from ncz.formats import coders, header, resume, sections, stream
@@ -237,6 +238,9 @@ def test_the_number_of_streams_has_to_be_the_same(tiny_default_model):
         assert compressed(text, two, whole[:-100])[0] == whole
         with pytest.raises(DoesNotFit, match="cut into another number of streams"):
             compressed(text, three, whole)
+        with crews.threads(1) as crew:
+            encoder = Encoder.of(two, crew, io.BytesIO(whole))
+            assert b"".join([*encoder.feed(text), *encoder.finish()]) == whole
 
 
 def _all_text(raw, model):
