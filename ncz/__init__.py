@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ncz.codec.errors import (
     CorruptBlock,
+    DoesNotFit,
     FormatError,
     MemoryLimitError,
     MissingExtra,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ncz.formats.encode import Compressor
     from ncz.formats.file import open
     from ncz.formats.info import FileInfo, info
+    from ncz.formats.many import FileResult, compress_many, decompress_many
     from ncz.formats.oneshot import compress, decompress
     from ncz.formats.workers import workers
 
@@ -46,7 +48,9 @@ __all__ = [
     "CorruptBlock",
     "Crew",
     "Decompressor",
+    "DoesNotFit",
     "FileInfo",
+    "FileResult",
     "FormatError",
     "MemoryLimitError",
     "MissingExtra",
@@ -57,7 +61,9 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "compress",
+    "compress_many",
     "decompress",
+    "decompress_many",
     "info",
     "open",
     "workers",
@@ -68,8 +74,11 @@ _HOME = {
     "Crew": "ncz.codec.crew",
     "Decompressor": "ncz.formats.decode",
     "FileInfo": "ncz.formats.info",
+    "FileResult": "ncz.formats.many",
     "compress": "ncz.formats.oneshot",
+    "compress_many": "ncz.formats.many",
     "decompress": "ncz.formats.oneshot",
+    "decompress_many": "ncz.formats.many",
     "info": "ncz.formats.info",
     "open": "ncz.formats.file",
     "workers": "ncz.formats.workers",

@@ -12,13 +12,20 @@ import click
 
 from ncz.cli import beforehand, names, options
 from ncz.cli.crews import Workers
-from ncz.cli.each import Skip
 from ncz.cli.exits import Failure
-from ncz.cli.inputs import named_or_piped
+from ncz.cli.gather import Skip, gather
+from ncz.cli.inputs import named_or_listed
 from ncz.cli.quantities import size_between
 from ncz.cli.reporting import Reporter, announce_waiting
 from ncz.cli.sources import Ahead, Source
-from ncz.cli.transfer import Destination, Direction, Stream, Transfer
+from ncz.cli.transfer import (
+    Destination,
+    Direction,
+    Stream,
+    Transfer,
+    side_by_side,
+)
+from ncz.codec.together import Steps
 from ncz.formats.levels import MODEL_LEVELS
 
 if TYPE_CHECKING:
@@ -28,7 +35,9 @@ if TYPE_CHECKING:
 @click.command("compress")
 @options.files
 @options.level
+@options.many
 @options.output
+@options.resume
 @options.workers
 @click.option(
     "--block-size",
@@ -46,10 +55,14 @@ def command(
     ctx: click.Context,
     files: tuple[str, ...],
     level: int | None,
+    recursive: bool,
+    filelist: str | None,
+    null: bool,
     output: str | None,
     stdout: bool,
     force: bool,
     remove: bool,
+    resume: bool,
     workers: Workers,
     block_size: int | None,
     streams: int | None,
@@ -64,6 +77,7 @@ def command(
     """Compress files.
 
     Each FILE becomes FILE.ncz beside it, with the same time and mode; FILE itself is kept.
+    With -r, FILE may be a directory.
     Without FILES, or with '-', standard input goes to standard output.
 
     Levels 7 to 9 predict text by a language model, which is fetched when it is first needed:
@@ -78,16 +92,18 @@ def command(
         raise click.UsageError(f"--engine llama is for levels 7 to 9, and -{level} has no model")
     if gguf is not None and streams is not None:
         raise click.UsageError("--engine llama makes one stream: leave out --streams")
-    inputs = named_or_piped(files, "compress")
-    destination = Destination(output, stdout, force, remove)
-    destination.check(inputs)
-    on_stdout = any(destination.is_stdout(name) for name in inputs)
+    named = named_or_listed(files, "compress", recursive, filelist, null)
+    destination = Destination(output, stdout, force, remove, resume, recursive)
+    destination.check(named)
+    on_stdout = any(destination.is_stdout(name) for name in named)
     reporter = Reporter(quiet, verbose, records, on_stdout)
+    inputs = gather(named, compressing=True, recursive=recursive, avoid=output)
+    workers, tasks = side_by_side(workers, memlimit, inputs, destination)
     model = beforehand.Model(reporter, progress=not no_progress)
 
     def prepare(name: str, source: Source) -> tuple[Source, Stream]:
         from ncz.formats.options import CompressOptions
-        from ncz.formats.stream import compress_stream
+        from ncz.formats.stream import compressing
 
         size, reading = source.size, Ahead(source.file)
         how = CompressOptions(
@@ -108,9 +124,12 @@ def command(
                 beforehand.estimate(how, head, size, say, workers.crew)
 
         def run(
-            src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
-        ) -> StreamStats:
-            return compress_stream(src, dst, how, progress, workers.crew)
+            src: BinaryIO,
+            dst: BinaryIO,
+            progress: Callable[[Progress], None] | None,
+            kept: BinaryIO | None,
+        ) -> Steps[StreamStats]:
+            return compressing(src, dst, how, progress, workers.crew, kept)
 
         return replace(source, file=reading.as_file()), run
 
@@ -132,4 +151,5 @@ def command(
 
     announce_waiting(reporter)
     direction = Direction(True, derive, prepare, restore)
-    ctx.exit(Transfer(direction, destination, reporter, not no_progress).run(inputs))
+    transfer = Transfer(direction, destination, reporter, not no_progress, tasks)
+    ctx.exit(transfer.run(inputs))

@@ -10,11 +10,13 @@ import click
 from ncz.cli import exits, names, options
 from ncz.cli.crews import Workers
 from ncz.cli.exits import Failure
-from ncz.cli.inputs import named_or_piped, refuse_typing
+from ncz.cli.gather import gather
+from ncz.cli.inputs import named_or_listed, refuse_typing
 from ncz.cli.quantities import size_between
 from ncz.cli.reporting import Reporter, announce_waiting
-from ncz.cli.transfer import Destination, Direction, Transfer
+from ncz.cli.transfer import Destination, Direction, Transfer, side_by_side
 from ncz.codec.errors import CorruptBlock, TruncatedError
+from ncz.codec.together import Steps
 
 if TYPE_CHECKING:
     from ncz.formats.stream import Progress, StreamStats
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 @click.command("decompress")
 @options.files
+@options.many
 @options.output
+@options.resume
 @click.option(
     "--keep-going",
     is_flag=True,
@@ -43,10 +47,14 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     files: tuple[str, ...],
+    recursive: bool,
+    filelist: str | None,
+    null: bool,
     output: str | None,
     stdout: bool,
     force: bool,
     remove: bool,
+    resume: bool,
     keep_going: bool,
     workers: Workers,
     memlimit: int | None,
@@ -59,20 +67,27 @@ def command(
     """Restore files.
 
     Each FILE.ncz becomes FILE beside it, with the same time and mode; FILE.ncz is kept.
+    With -r, FILE may be a directory.
     Without FILES, or with '-', standard input goes to standard output.
     """
-    inputs = named_or_piped(files, "decompress")
-    refuse_typing(inputs)
-    destination = Destination(output, stdout, force, remove)
-    destination.check(inputs)
-    on_stdout = any(destination.is_stdout(name) for name in inputs)
+    named = named_or_listed(files, "decompress", recursive, filelist, null)
+    refuse_typing(named)
+    destination = Destination(output, stdout, force, remove, resume, recursive)
+    destination.check(named)
+    on_stdout = any(destination.is_stdout(name) for name in named)
     reporter = Reporter(quiet, verbose, records, on_stdout)
 
+    inputs = gather(named, compressing=False, recursive=recursive, avoid=output)
+    workers, tasks = side_by_side(workers, memlimit, inputs, destination)
+
     def run(
-        src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
-    ) -> StreamStats:
+        src: BinaryIO,
+        dst: BinaryIO,
+        progress: Callable[[Progress], None] | None,
+        kept: BinaryIO | None,
+    ) -> Steps[StreamStats]:
         from ncz.formats.options import DecompressOptions
-        from ncz.formats.stream import decompress_stream
+        from ncz.formats.stream import decompressing
 
         how = DecompressOptions(
             threads=workers.threads,
@@ -81,7 +96,7 @@ def command(
             max_output=max_output,
         )
         try:
-            stats = decompress_stream(src, dst, how, progress, workers.crew)
+            stats = yield from decompressing(src, dst, how, progress, workers.crew, kept)
         except (CorruptBlock, TruncatedError) as error:
             raise Failure(f"{error}; --keep-going saves what is whole", exits.DAMAGED) from error
         if stats.damage and stats.raw_size == 0:
@@ -90,4 +105,5 @@ def command(
 
     announce_waiting(reporter)
     direction = Direction(False, names.restored_name, lambda name, source: (source, run))
-    ctx.exit(Transfer(direction, destination, reporter, not no_progress).run(inputs))
+    transfer = Transfer(direction, destination, reporter, not no_progress, tasks)
+    ctx.exit(transfer.run(inputs))

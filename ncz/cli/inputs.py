@@ -1,4 +1,4 @@
-"""FILES of a command line: what is meant when there are none."""
+"""FILES of a command line and of a list: what is meant when there are none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from ncz.cli.gather import read_list
 from ncz.cli.names import STDIO
 
 
@@ -21,6 +22,25 @@ def named_or_piped(files: Sequence[str], verb: str) -> list[str]:
             raise click.UsageError(f"nothing to {verb}: name a file, or pipe data in")
         return [STDIO]
     return list(files)
+
+
+def named_or_listed(
+    files: Sequence[str], verb: str, recursive: bool, filelist: str | None, null: bool
+) -> list[str]:
+    """The same with the names in a list.
+
+    Raises:
+        click.UsageError: the options do not go together, or the list cannot be read.
+    """
+    if null and filelist is None:
+        raise click.UsageError("-0 is for --filelist")
+    if filelist is not None:
+        if filelist == STDIO and STDIO in files:
+            raise click.UsageError("standard input can be read only once")
+        return [*files, *read_list(filelist, null)]
+    if recursive and not files:
+        raise click.UsageError(f"nothing to {verb}: -r needs a directory")
+    return named_or_piped(files, verb)
 
 
 def refuse_typing(files: Sequence[str]) -> None:

@@ -79,6 +79,45 @@ def output(function: F) -> F:
     return function
 
 
+def many(function: F) -> F:
+    """-r, --filelist and -0 as `recursive`, `filelist` and `null`."""
+    for option in reversed(
+        [
+            click.option(
+                "-r",
+                "--recursive",
+                is_flag=True,
+                help="For a directory among FILES, take every file beneath it, each on its own; "
+                "-o DIRECTORY gets the same tree. Symbolic links to directories are not followed.",
+            ),
+            click.option(
+                "--filelist",
+                metavar="LIST",
+                type=click.Path(path_type=str),
+                help="Take the files named in LIST, too, one a line; '-' is standard input.",
+            ),
+            click.option(
+                "-0",
+                "--null",
+                is_flag=True,
+                help="Names in LIST end with NUL, as find -print0 does.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def resume(function: F) -> F:
+    """--resume as `resume`."""
+    return click.option(
+        "--resume",
+        is_flag=True,
+        help="Keep what is done if the work is interrupted, and go on from what an interrupted run "
+        "with this option has left, after checking that it is of the same input.",
+    )(function)
+
+
 def workers(function: F) -> F:
     """-T, --processes, --devices, --device-memory and --cluster as `workers`."""
 

@@ -35,10 +35,10 @@ def bar(
         yield None
         return
     done = threading.Event()
-    latest = [0]
+    latest = [0, 0]
 
     def report(progress: Progress) -> None:
-        latest[0] = progress.bytes_in
+        latest[:] = progress.bytes_in, progress.kept_in
 
     clock = threading.Thread(target=_draw, args=(label, total, latest, done), daemon=True)
     clock.start()
@@ -47,6 +47,39 @@ def bar(
     finally:
         done.set()
         clock.join()
+
+
+class Sum:
+    """The progress of several files as that of one, for `report`."""
+
+    def __init__(self, report: Callable[[Progress], None]) -> None:
+        self._report = report
+        self._over = 0  # bytes of input of files that are done with
+        self._kept = 0
+        self._parts: dict[str, Progress] = {}
+
+    def part(self, name: str) -> Callable[[Progress], None]:
+        """What is to be told how far the file of that name is."""
+
+        def report(progress: Progress) -> None:
+            self._parts[name] = progress
+            self._tell()
+
+        return report
+
+    def over(self, name: str, size: int) -> None:
+        """The file of that name is done with, well or not; it counts for `size` bytes."""
+        last = self._parts.pop(name, None)
+        self._kept += last.kept_in if last else 0
+        self._over += size
+        self._tell()
+
+    def _tell(self) -> None:
+        from ncz.formats.stream import Progress
+
+        parts = self._parts.values()
+        done = self._over + sum(part.bytes_in for part in parts)
+        self._report(Progress(done, 0, 0, self._kept + sum(part.kept_in for part in parts)))
 
 
 def _draw(label: str, total: int | None, latest: list[int], done: threading.Event) -> None:
@@ -68,6 +101,7 @@ def _draw(label: str, total: int | None, latest: list[int], done: threading.Even
     ) as shown:
         shown.start_t -= _SILENCE_S
         while not done.wait(_PERIOD_S):
+            shown.initial = latest[1]  # an earlier run's, so no part of the speed
             shown.n = max(shown.n, latest[0] + in_flight())
             shown.refresh()
 

@@ -16,7 +16,7 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-from ncz.cli import temporaries
+from ncz.formats import temporaries
 
 _HANDLED = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -52,9 +52,13 @@ def _watch(reader: int) -> None:
         number = os.read(reader, 1)[0]
         if number in handled:
             break
-    if temporaries.abandon():
+    removed, kept = temporaries.abandon()
+    if removed or kept:
+        what = (
+            b"what is done is kept for --resume" if kept else b"the unfinished output was removed"
+        )
         with contextlib.suppress(OSError):
-            os.write(2, b"\nncz: interrupted; the unfinished output was removed\n")
+            os.write(2, b"\nncz: interrupted; " + what + b"\n")
     _die(number)
 
 

@@ -145,7 +145,7 @@ def open_source(name: str, *, must_be_regular: bool = False) -> Iterator[Source]
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             pack = f"tar -cf - {shown(name)} | ncz compress -o {shown(path.resolve().name)}.tar.ncz"
-            raise Failure(f"is a directory and ncz takes single files: pack it first, as in {pack}")
+            raise Failure(f"is a directory: -r takes each file beneath, or pack it, as in {pack}")
         if not stat.S_ISREG(mode) and must_be_regular:
             raise Failure("is not a regular file: name the output with -o, or use -c")
         file = path.open("rb")

@@ -12,12 +12,17 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from ncz.cli import temporaries
 from ncz.cli.exits import Failure, plain
 from ncz.cli.names import shown
+from ncz.cli.onward import Onward
+from ncz.codec.crew import Crew
+from ncz.codec.errors import DoesNotFit
+from ncz.codec.together import Steps, alone, elsewhere
+from ncz.formats import temporaries
 
 if TYPE_CHECKING:
     import xxhash
@@ -29,10 +34,19 @@ class Sink:
     Attributes:
         size: bytes written.
         digest: XXH64 of them if `hashed`, else None.
+        kept: what an earlier run has written of the same, to be read, if there is such a thing.
     """
 
-    def __init__(self, file: BinaryIO | None, name: str, *, hashed: bool = False) -> None:
+    def __init__(
+        self,
+        file: BinaryIO | None,
+        name: str,
+        *,
+        hashed: bool = False,
+        kept: BinaryIO | None = None,
+    ) -> None:
         self.size = 0
+        self.kept = kept
         self.digest: xxhash.xxh64 | None = None
         self._file = file
         self._name = name
@@ -108,6 +122,96 @@ def check_free(path: Path, *, force: bool) -> None:
         raise Failure(f"{shown(path)} already exists: use -f to overwrite it")
 
 
+class FileTarget:
+    """A regular file to be, under another name until it is whole.
+
+    Attributes:
+        sink: what to write to.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        temporary: Path,
+        path: Path,
+        *,
+        force: bool,
+        hashed: bool,
+        like: os.stat_result | None,
+        verify: Callable[[BinaryIO, Sink], None] | None,
+        kept: BinaryIO | None,
+    ) -> None:
+        self._name = shown(path)
+        self._onward = Onward(file) if kept is not None else None
+        into = file if self._onward is None else cast(BinaryIO, self._onward)
+        self.sink = Sink(into, self._name, hashed=hashed, kept=kept)
+        self._file, self._temporary, self._path = file, temporary, path
+        self._force, self._like, self._verify = force, like, verify
+
+    def complete(self, disk: Crew | None = None) -> Steps[None]:
+        """Everything between the last byte and the final name.
+
+        Args:
+            disk: who waits for the disk, so that others can do something meanwhile.
+
+        Raises:
+            Failure: the file cannot be written or named.
+        """
+        name, file = self._name, self._file
+        try:
+            if self._onward is not None:
+                self._onward.end()
+            self.sink.flush()
+            if self._verify is not None:
+                os.fsync(file.fileno())
+                _forget_cache(file.fileno())
+                file.seek(0)
+                self._verify(file, self.sink)
+            temporaries.dress(file.fileno(), self._temporary, self._like)
+            settle = partial(
+                temporaries.settle, file, self._temporary, self._path, replace=self._force
+            )
+            if disk is None:
+                settle()
+            else:
+                yield from elsewhere(settle, disk)
+        except FileExistsError as error:
+            raise Failure(f"{name} already exists: use -f to overwrite it") from error
+        except OSError as error:
+            raise Failure(f"cannot write {name}: {plain(error)}") from error
+
+
+@contextmanager
+def unfinished_target(
+    path: Path,
+    *,
+    force: bool,
+    hashed: bool = False,
+    like: os.stat_result | None = None,
+    verify: Callable[[BinaryIO, Sink], None] | None = None,
+    resume: bool = False,
+) -> Iterator[FileTarget]:
+    """A file that gets the name `path` when it is completed, and is gone without that.
+
+    Args:
+        path: the final name.
+        force: replace what is there.
+        hashed: whether the sink hashes what is written.
+        like: the input whose mode, owner and time the file gets.
+        verify: called with the written file, opened for reading, and the sink before the file
+            gets its name; raises what is wrong with it.
+        resume: what was written stays without that, too, and the next time the sink, which is to
+            be given everything, passes over it.
+
+    Raises:
+        Failure: the file cannot be created, or another run is at work on it.
+    """
+    with _resumed(path) if resume else _fresh(path) as (file, temporary, kept):
+        yield FileTarget(
+            file, temporary, path, force=force, hashed=hashed, like=like, verify=verify, kept=kept
+        )
+
+
 @contextmanager
 def file_target(
     path: Path,
@@ -119,39 +223,53 @@ def file_target(
 ) -> Iterator[Sink]:
     """A sink whose content is at `path` once the block is left normally, and only then.
 
-    Args:
-        path: the final name.
-        force: replace what is there.
-        hashed: whether the sink hashes what is written.
-        like: the input whose mode, owner and time the file gets.
-        verify: called with the written file, opened for reading, and the sink before the file
-            gets its name; raises what is wrong with it.
+    The arguments are those of :func:`unfinished_target`.
 
     Raises:
         Failure: the file cannot be written or named.
     """
-    name = shown(path)
+    with unfinished_target(path, force=force, hashed=hashed, like=like, verify=verify) as target:
+        yield target.sink
+        alone(target.complete())
+
+
+_Opened = tuple[BinaryIO, Path, "BinaryIO | None"]
+"""The file, its name for now, and what is in it already, to be read."""
+
+
+@contextmanager
+def _fresh(path: Path) -> Iterator[_Opened]:
     try:
         descriptor, temporary = temporaries.create(path)
     except OSError as error:
-        raise Failure(f"cannot create {name}: {plain(error)}") from error
+        raise Failure(f"cannot create {shown(path)}: {plain(error)}") from error
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            sink = Sink(file, name, hashed=hashed)
-            yield sink
-            sink.flush()
-            try:
-                _dress(descriptor, temporary, like)
-                os.fsync(descriptor)
-            except OSError as error:
-                raise Failure(f"cannot write {name}: {plain(error)}") from error
-            if verify is not None:
-                _forget_cache(descriptor)
-                file.seek(0)
-                verify(file, sink)
-        _publish(temporary, path, force)
+        with _closing(os.fdopen(descriptor, "w+b")) as file:
+            yield file, temporary, None
     finally:
         temporaries.discard(temporary)
+
+
+@contextmanager
+def _resumed(path: Path) -> Iterator[_Opened]:
+    left = shown(temporaries.resumable_name(path))
+    try:
+        descriptor, temporary = temporaries.resume(path)
+    except BlockingIOError:
+        raise Failure(f"another run is at work on {left}: wait for its end") from None
+    except FileExistsError:
+        raise Failure(f"{left} is no unfinished file of yours: remove it") from None
+    except OSError as error:
+        raise Failure(f"cannot create {left}: {plain(error)}") from error
+    try:
+        with _closing(os.fdopen(descriptor, "r+b")) as file, temporary.open("rb") as kept:
+            yield file, temporary, kept
+    except DoesNotFit as error:
+        raise Failure(
+            f"cannot go on with {left}: {error}; leave out --resume or remove it to start afresh"
+        ) from error
+    finally:
+        temporaries.leave(temporary)
 
 
 @contextmanager
@@ -181,32 +299,16 @@ def stdout_is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _dress(descriptor: int, temporary: Path, like: os.stat_result | None) -> None:
-    """Owner if allowed, mode, and times last because the others touch the file."""
-    if like is None or not stat.S_ISREG(like.st_mode):
-        mask = os.umask(0o077)
-        os.umask(mask)
-        mode = 0o666 & ~mask
-    else:
-        mode = stat.S_IMODE(like.st_mode) & 0o777
-        if hasattr(os, "fchown"):
-            with contextlib.suppress(OSError):
-                os.fchown(descriptor, like.st_uid, -1)
-            try:
-                os.fchown(descriptor, -1, like.st_gid)
-            except OSError:
-                # Nobody may read more than before: the two groups and the others now mix.
-                both = mode & (mode >> 3) & 0o007
-                mode = mode & 0o700 | both << 3 | both
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, mode)
-    else:
-        temporary.chmod(mode)
-    if like is not None and stat.S_ISREG(like.st_mode):
-        os.utime(
-            descriptor if os.utime in os.supports_fd else temporary,
-            ns=(like.st_atime_ns, like.st_mtime_ns),
-        )
+@contextmanager
+def _closing(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Close it; where something else went wrong before, that counts, as with a full disk."""
+    try:
+        yield file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    file.close()
 
 
 def _forget_cache(descriptor: int) -> None:
@@ -214,21 +316,3 @@ def _forget_cache(descriptor: int) -> None:
     if hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _publish(temporary: Path, path: Path, force: bool) -> None:
-    name = shown(path)
-    try:
-        temporaries.publish(temporary, path, replace=force)
-    except FileExistsError as error:
-        raise Failure(f"{name} already exists: use -f to overwrite it") from error
-    except OSError as error:
-        raise Failure(f"cannot create {name}: {plain(error)}") from error
-    if os.name == "posix":
-        # The name is on disk only when the directory is; some file systems cannot sync one.
-        with contextlib.suppress(OSError):
-            directory = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)

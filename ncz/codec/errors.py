@@ -68,6 +68,10 @@ class CorruptBlock(FormatError):
         super().__init__(f"block {index} at offset {offset} is damaged ({where}): {reason}")
 
 
+class DoesNotFit(NczError):
+    """What an earlier run has left cannot be gone on with: it is not what this one would write."""
+
+
 class ModelMissing(NczError):
     """The file, or what is to be made, needs a model that this machine does not have.
 

@@ -90,12 +90,20 @@ class Pipeline(Generic[T, R]):
         self._tasks.append(task)
         self._crew.submit(task)
 
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until :attr:`ready`, or nothing is pending; False if it is not in so many seconds."""
+        if not self._tasks:
+            return True
+        if seconds is not None:
+            return self._tasks[0].done.wait(seconds)
+        while not self._tasks[0].done.wait(_WAIT_S):
+            pass
+        return True
+
     def take(self) -> R:
         """The result of the oldest item, waiting for it; or the exception that `work` raised."""
-        task = self._tasks[0]
-        while not task.done.wait(_WAIT_S):
-            pass
-        self._tasks.popleft()
+        self.wait()
+        task = self._tasks.popleft()
         if task.error is not None:
             raise task.error
         result: R = task.result[0]

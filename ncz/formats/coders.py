@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
-from ncz.codec.errors import UnsupportedError
+from ncz.codec.errors import NczError, UnsupportedError
 
 STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA = range(5)
 WITH_MODELS = (TEXT, LLAMA)
@@ -44,6 +44,23 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
     raise UnsupportedError(
         f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
     )
+
+
+def name(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> str:
+    """The name of the coder that `spec` asks for, ``unknown (ID)`` if this build lacks it."""
+    try:
+        return from_spec(spec, models).name
+    except NczError:
+        return f"unknown ({spec.id})"
+
+
+def cuts_alike(coder: Coder, coded: bytes, raw: bytes) -> bool:
+    """Whether `coder` would cut `raw` into the streams that `coded` has, which no header says."""
+    if coder.spec.id != TEXT:
+        return True
+    from ncz.models.text.coder import TextCoder
+
+    return not isinstance(coder, TextCoder) or coder.cuts_alike(coded, raw)
 
 
 def store() -> Coder:

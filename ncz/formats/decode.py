@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from typing import BinaryIO
 
 from ncz.codec import checks
 from ncz.codec.coder import Coder
 from ncz.codec.crew import Crew
 from ncz.codec.errors import CorruptBlock, FormatError, NczError
 from ncz.codec.pipeline import Pipeline
-from ncz.formats import coders, parse
+from ncz.codec.together import Wait
+from ncz.formats import coders, parse, resume
 from ncz.formats.encode import Bytes
 from ncz.formats.events import Block, Lost, MemberEnd, MemberStart, Need, Rescue, Trailing
 from ncz.formats.header import Header
@@ -93,13 +95,18 @@ class Decompressor:
 
 
 class Decoder:
-    """The engine behind everything that decompresses in sequence: a file in, content out."""
+    """The engine behind everything that decompresses in sequence: a file in, content out.
+
+    Blocks of the content that an earlier run has restored, at the start of `kept`, are compared
+    with their checks and not decoded again; what comes out is the same.
+    """
 
     def __init__(
         self,
         options: DecompressOptions,
         rescue: Rescue | None = None,
         crew: Crew | None = None,
+        kept: BinaryIO | None = None,
     ) -> None:
         self.damage: list[FormatError] = []  # with keep_going, what was passed over
         self.blocks = 0  # handed on, damaged ones included
@@ -108,6 +115,9 @@ class Decoder:
         self.wanted = 1  # bytes of the file that would help most
         self.hungry = True  # nothing comes before more of the file is fed
         self.trailing: int | None = None  # offset of what follows the file and is not part of it
+        self.kept_coded = 0  # bytes of the file up to the end of the last block that was kept
+        self.kept_blocks = 0  # how many were kept
+        self._kept = kept
         check_crew(crew, options.threads)
         self._options = options
         self._crew = crew
@@ -125,6 +135,11 @@ class Decoder:
     def complete(self) -> bool:
         """What was fed so far is a whole file, and all of its content was handed on."""
         return not self._in_member and (self.trailing is not None or not self._window.data)
+
+    @property
+    def keeping(self) -> bool:
+        """What was handed on so far is what an earlier run had restored."""
+        return self._kept is not None
 
     @property
     def rest(self) -> bytes:
@@ -149,6 +164,12 @@ class Decoder:
             NczError: the first damage, after everything before it; with keep_going only where
                 nothing at all can be read. Also where this machine lacks what the file needs.
         """
+        while isinstance(piece := self.next_step(), Wait):
+            piece.pipeline.wait()
+        return piece
+
+    def next_step(self) -> bytes | Wait | None:
+        """The same for a caller that has other things to do while it waits."""
         return next(self._pieces, None)
 
     def refuse_trailing(self) -> None:
@@ -161,7 +182,7 @@ class Decoder:
         if self._pipeline is not None:
             self._pipeline.close()
 
-    def _run(self) -> Iterator[bytes | None]:
+    def _run(self) -> Iterator[bytes | Wait | None]:
         while True:
             try:
                 event = next(self._steps)
@@ -183,33 +204,58 @@ class Decoder:
                 yield from self._handle(event)
         self.close()
 
-    def _submit(self, block: Block) -> Iterator[bytes]:
+    def _submit(self, block: Block) -> Iterator[bytes | Wait]:
         assert self._pipeline is not None
         limit = self._options.max_output
         if limit is not None and block.raw_start + block.head.raw_size > limit:
             yield from self._drain()
             raise NczError(f"the content is larger than the limit of {limit} bytes")
+        raw = self._keep(block)
+        if raw is not None:
+            yield self._hand_on(block, raw)
+            return
         if self._pipeline.full:
             yield from self._emit()
         self._blocks.append(block)
         self._pipeline.submit(block)
 
-    def _drain(self) -> Iterator[bytes]:
-        while self._pipeline and self._pipeline.pending:
-            yield from self._emit()
+    def _keep(self, block: Block) -> bytes | None:
+        """The content of a block, if an earlier run has restored it and all before it."""
+        if self._kept is None:
+            return None
+        raw = resume.restored(self._kept, self.raw_size, block, self._options.keep_going)
+        if raw is None:
+            self._kept = None
+            return None
+        self.kept_blocks += 1
+        self.kept_coded = block.offset + block.head.coded_size
+        return raw
 
-    def _emit(self) -> Iterator[bytes]:
+    def _drain(self) -> Iterator[bytes | Wait]:
+        while self._pipeline and self._pipeline.pending:
+            yield from self._emit(last=True)
+
+    def _emit(self, last: bool = False) -> Iterator[bytes | Wait]:
         assert self._pipeline is not None
+        if not self._pipeline.ready:
+            yield Wait(self._pipeline, last)
         raw, block = self._pipeline.take(), self._blocks.popleft()
-        self.blocks += 1
-        self.coded_done = block.offset + block.head.coded_size
         if isinstance(raw, bytes):
-            self._check.update(raw)
-            self.raw_size += len(raw)
-            yield raw
+            yield self._hand_on(block, raw)
         else:
+            self._passed(block)
             self._damaged(raw)
             yield from self._zeros(block.head.raw_size)
+
+    def _hand_on(self, block: Block, raw: bytes) -> bytes:
+        self._passed(block)
+        self._check.update(raw)
+        self.raw_size += len(raw)
+        return raw
+
+    def _passed(self, block: Block) -> None:
+        self.blocks += 1
+        self.coded_done = block.offset + block.head.coded_size
 
     def _handle(self, event: MemberStart | MemberEnd | Lost | Trailing) -> Iterator[bytes]:
         if isinstance(event, MemberStart):

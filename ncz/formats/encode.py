@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import BinaryIO
 
 from ncz.codec import checks
 from ncz.codec.crew import Crew
-from ncz.codec.errors import NczError
-from ncz.codec.pipeline import Pipeline
-from ncz.formats import header, levels, sections
+from ncz.codec.errors import DoesNotFit, NczError
+from ncz.codec.pipeline import Pipeline, once
+from ncz.codec.together import Wait, waited
+from ncz.formats import coders, header, levels, resume, sections
+from ncz.formats.events import Block
 from ncz.formats.levels import Plan
 from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads
 
 Bytes = bytes | bytearray | memoryview
-
-_MEMBER_BLOCKS = 1 << 20  # then a new member begins, so that a tail's list stays below some 16 MB
 
 
 class Compressor:
@@ -65,24 +66,47 @@ class Compressor:
 
 
 class Encoder:
-    """The engine behind everything that compresses: content in, pieces of a file out."""
+    """The engine behind everything that compresses: content in, pieces of a file out.
 
-    def __init__(self, plan: Plan, threads: int = 1, crew: Crew | None = None) -> None:
+    Blocks that are `kept` from an earlier run (:mod:`ncz.formats.resume`) are compared with the
+    content and not coded again; what comes out is the same.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        threads: int = 1,
+        crew: Crew | None = None,
+        kept: Iterable[Block] = (),
+    ) -> None:
         self.raw_size = 0  # bytes of content taken
         self.raw_done = 0  # those of them whose blocks were written
         self.blocks = 0  # blocks written
+        self.kept_raw = 0  # bytes of content in blocks that were kept
+        self.kept_blocks = 0  # how many these are
+        self.keeping = True  # there may be more of them
         self._plan = plan
+        self._crew = crew
         self._buffer = bytearray()
         self._raw: deque[bytes] = deque()  # of the blocks in flight
         self._pipeline: Pipeline[bytes, _Coded] = Pipeline(partial(_code, plan), threads, crew)
         self._member: _Member | None = None
         self._finished = False
+        self._kept = iter(kept)
 
     @classmethod
-    def of(cls, options: CompressOptions, crew: Crew | None = None) -> Encoder:
-        """The encoder that `options` ask for; with a crew, which is left running, for the work.
+    def of(
+        cls, options: CompressOptions, crew: Crew | None = None, kept: BinaryIO | None = None
+    ) -> Encoder:
+        """The encoder that `options` ask for.
+
+        Args:
+            options: how to compress.
+            crew: who does the work, if not threads; it is left running.
+            kept: what an earlier run has written of the same file.
 
         Raises:
+            DoesNotFit: `kept` is no beginning of what this would write.
             MemoryLimitError: one thread alone exceeds the limit.
             ModelMissing: the level's language model is not on this machine.
             ValueError: there are threads and a crew.
@@ -91,11 +115,21 @@ class Encoder:
         plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
         size, limit = plan.block_size, options.memlimit
         if crew is None:
-            return cls(plan, fit_threads(options.threads, plan.memory, size, limit))
-        return cls(plan, fit_crew(crew, _memory, plan, size, limit), crew)
+            threads = fit_threads(options.threads, plan.memory, size, limit)
+        else:
+            threads = fit_crew(crew, _memory, plan, size, limit)
+        return cls(plan, threads, crew, resume.coded_blocks(kept, plan) if kept else ())
 
     def feed(self, data: Bytes) -> Iterator[bytes]:
         """Take content; yields what is ready of the file. Exhaust it before the next call."""
+        return waited(self.feeding(data))
+
+    def finish(self) -> Iterator[bytes]:
+        """Yields the rest of the file."""
+        return waited(self.finishing())
+
+    def feeding(self, data: Bytes) -> Iterator[bytes | Wait]:
+        """The same as :meth:`feed` for a caller that has other things to do while it waits."""
         self._check_open()
         view = memoryview(data).cast("B")
         self.raw_size += len(view)
@@ -108,12 +142,14 @@ class Encoder:
         while self._pipeline.ready:
             yield from self._emit()
 
-    def finish(self) -> Iterator[bytes]:
-        """Yields the rest of the file."""
+    def finishing(self) -> Iterator[bytes | Wait]:
+        """The same as :meth:`finish` for such a caller."""
         self._check_open()
         self._finished = True
         if self._buffer:
             yield from self._submit()
+        if self._next_kept() is not None:
+            raise DoesNotFit(f"it goes on where this input ends, at byte {self.raw_size}")
         while self._pipeline.pending:
             yield from self._emit()
         self._pipeline.close()
@@ -131,18 +167,36 @@ class Encoder:
         if self._finished:
             raise ValueError("this compressor has already written the end of its file")
 
-    def _submit(self) -> Iterator[bytes]:
+    def _submit(self) -> Iterator[bytes | Wait]:
         if self._pipeline.full:
             yield from self._emit()
         raw = bytes(self._buffer)
         self._buffer.clear()
-        self._raw.append(raw)
-        self._pipeline.submit(raw)
+        kept = self._next_kept()
+        if kept is None:
+            self._raw.append(raw)
+            self._pipeline.submit(raw)
+            return
+        _check_same(self._plan, kept, raw, self._crew)
+        self.kept_raw += len(raw)
+        self.kept_blocks += 1
+        head = kept.head
+        block = _Coded(head.coder, kept.coded, head.raw_check, head.coded_check)
+        yield from self._lay(block, raw)
 
-    def _emit(self) -> Iterator[bytes]:
-        block, raw = self._pipeline.take(), self._raw.popleft()
+    def _next_kept(self) -> Block | None:
+        kept = next(self._kept, None)
+        self.keeping = kept is not None
+        return kept
+
+    def _emit(self) -> Iterator[bytes | Wait]:
+        if not self._pipeline.ready:
+            yield Wait(self._pipeline, last=self._finished and not self._buffer)
+        yield from self._lay(self._pipeline.take(), self._raw.popleft())
+
+    def _lay(self, block: _Coded, raw: bytes) -> Iterator[bytes]:
         self.raw_done += len(raw)
-        if self._member is not None and self._member.blocks == _MEMBER_BLOCKS:
+        if self._member is not None and self._member.blocks == sections.MEMBER_BLOCKS:
             yield self._member.tail()
             self._member = None
         if self._member is None:
@@ -166,6 +220,23 @@ class _Coded:
 
 def _memory(plan: Plan) -> int:
     return plan.memory
+
+
+def _check_same(plan: Plan, kept: Block, raw: bytes, crew: Crew | None) -> None:
+    """Refuse a kept block that is not what `plan` makes of these bytes."""
+    if kept.head.raw_size != len(raw):
+        raise DoesNotFit(
+            f"its block {kept.index} holds {kept.head.raw_size} bytes and would hold {len(raw)} "
+            "now: the block size or the input is another"
+        )
+    if kept.head.raw_check != checks.x32(raw):
+        raise DoesNotFit(
+            f"the input is another: bytes {kept.raw_start} to {kept.raw_start + len(raw)} differ"
+        )
+    alike = partial(coders.cuts_alike, plan.coders[kept.head.coder], kept.coded)
+    # Where others work, this process may do without the model.
+    if not (alike(raw) if crew is None else once(alike, raw, crew)):
+        raise DoesNotFit(f"its block {kept.index} is cut into another number of streams")
 
 
 def _code(plan: Plan, raw: bytes) -> _Coded:

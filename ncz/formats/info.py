@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import NczError
 from ncz.formats import coders, index
 from ncz.formats.header import VERSION
@@ -162,7 +161,8 @@ def _info(src: BinaryIO, name: str | None) -> FileInfo:
 def _member(src: BinaryIO, places: Index, member: MemberPlace) -> MemberInfo:
     header = member.header
     known = tuple(
-        CoderInfo(spec.id, _name(spec, header.models), spec.params.hex()) for spec in header.coders
+        CoderInfo(spec.id, coders.name(spec, header.models), spec.params.hex())
+        for spec in header.coders
     )
     blocks = []
     for place in places.blocks[member.first_block : member.first_block + member.blocks]:
@@ -193,10 +193,3 @@ def _member(src: BinaryIO, places: Index, member: MemberPlace) -> MemberInfo:
         f"{member.content_check:016x}",
         tuple(blocks),
     )
-
-
-def _name(spec: CoderSpec, models: tuple[ModelRef, ...]) -> str:
-    try:
-        return coders.from_spec(spec, models).name
-    except NczError:
-        return f"unknown ({spec.id})"

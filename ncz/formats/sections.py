@@ -21,6 +21,7 @@ MAX_HEAD = 1 + 5 * varint.MAX_SIZE + 3 * 4  # bytes of the longest head: a block
 MIN_BLOCK = 1 + 5 + 3 * 4  # bytes of the shortest block section, less its coded data
 MIN_TAIL = 1 + 1 + 2 * 4 + 1 + 1 + 8  # bytes of the shortest tail, less the size that ends it
 MAX_GROWTH = 64  # bytes that coded data may exceed its raw bytes by
+MEMBER_BLOCKS = 1 << 20  # then a writer begins a new member: a tail's list stays below some 16 MB
 MAX_BODY = (1 << 32) - 64  # bytes of a skippable section's or a tail's body; so its size fits a u32
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO
 
 from ncz.codec.crew import Crew
 from ncz.codec.errors import FormatError, NczError
+from ncz.codec.together import Steps, Wait, alone
 from ncz.formats import index
 from ncz.formats.access import Content
 from ncz.formats.decode import Decoder
@@ -26,11 +27,22 @@ _CHUNK = 1 << 20  # bytes read at a time
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stream is: bytes of input done with, bytes of output, and blocks, written."""
+    """How far a stream is.
+
+    Attributes:
+        bytes_in: bytes of input done with.
+        bytes_out: bytes of output written.
+        blocks_done: blocks written.
+        kept_in: how many of `bytes_in` an earlier run was done with.
+        kept_blocks: how many of `blocks_done` it had written. No report comes before all of
+            these are passed.
+    """
 
     bytes_in: int
     bytes_out: int
     blocks_done: int
+    kept_in: int = 0
+    kept_blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,12 +55,14 @@ class StreamStats:
         blocks: number of blocks.
         damage: with keep_going, everything that was passed over, in file order: mostly
             :class:`CorruptBlock`, else what is damaged besides blocks.
+        kept_blocks: how many of the blocks an earlier run had written.
     """
 
     raw_size: int
     coded_size: int
     blocks: int
     damage: list[FormatError] = field(default_factory=list)
+    kept_blocks: int = 0
 
 
 Report = Callable[[Progress], None]
@@ -60,40 +74,69 @@ def compress_stream(
     options: CompressOptions | None = None,
     progress: Report | None = None,
     crew: Crew | None = None,
+    kept: BinaryIO | None = None,
 ) -> StreamStats:
     """Compress all of `src` into `dst`; by the workers of `crew`, if there is one.
 
+    `kept` is what an earlier call, interrupted, has written: blocks that are whole there are
+    compared with `src` and not coded again. All of the output is written to `dst` nevertheless,
+    and is that of an uninterrupted call.
+
     Raises:
+        DoesNotFit: `kept` is of another input, level, block size, model or number of streams;
+            nothing was written that differs from it.
         MemoryLimitError: the limit is too low for one thread.
         ModelMissing: the level's language model is not on this machine.
         NczError: `src` is a regular file and changed meanwhile. `dst` then ends without a tail.
         OSError: reading or writing failed.
     """
-    encoder = Encoder.of(options or CompressOptions(), crew)
-    before = _fingerprint(src)
+    return alone(compressing(src, dst, options, progress, crew, kept))
+
+
+def compressing(
+    src: BinaryIO,
+    dst: BinaryIO,
+    options: CompressOptions | None = None,
+    progress: Report | None = None,
+    crew: Crew | None = None,
+    kept: BinaryIO | None = None,
+) -> Steps[StreamStats]:
+    """The same as :func:`compress_stream`, as a job that may run together with others."""
+    encoder = Encoder.of(options or CompressOptions(), crew, kept)
+    status = _fingerprint(src)
     written = 0
 
-    def write(piece: bytes) -> None:
+    def write(pieces: Iterable[bytes | Wait]) -> Generator[Wait, None, None]:
         nonlocal written
-        _write(dst, piece)
-        written += len(piece)
+        for piece in pieces:
+            if isinstance(piece, Wait):
+                yield piece
+                continue
+            _write(dst, piece)
+            written += len(piece)
+            if not encoder.keeping:
+                report()
+
+    def report() -> None:
         if progress:
-            progress(Progress(encoder.raw_done, written, encoder.blocks))
+            before = encoder.kept_raw, encoder.kept_blocks
+            progress(Progress(encoder.raw_done, written, encoder.blocks, *before))
 
     try:
         while chunk := src.read(_CHUNK):
-            for piece in encoder.feed(chunk):
-                write(piece)
-        if _fingerprint(src) != before:
+            keeping = encoder.keeping
+            yield from write(encoder.feeding(chunk))
+            if encoder.keeping != keeping:
+                report()
+        if _fingerprint(src) != status:
             name = getattr(src, "name", "the input")
             raise NczError(
                 f"{name} changed while it was read; compress it again once it is at rest"
             )
-        for piece in encoder.finish():
-            write(piece)
+        yield from write(encoder.finishing())
     finally:
         encoder.close()
-    return StreamStats(encoder.raw_size, written, encoder.blocks)
+    return StreamStats(encoder.raw_size, written, encoder.blocks, kept_blocks=encoder.kept_blocks)
 
 
 def decompress_stream(
@@ -102,8 +145,13 @@ def decompress_stream(
     options: DecompressOptions | None = None,
     progress: Report | None = None,
     crew: Crew | None = None,
+    kept: BinaryIO | None = None,
 ) -> StreamStats:
     """Decompress all of `src` into `dst`, or check it only where `dst` is None.
+
+    `kept` is what an earlier call, interrupted, has written: blocks that are whole there, as
+    their checks in `src` say, are not decoded again. All of the content is written to `dst`
+    nevertheless.
 
     Every byte written is correct: damage raises after what comes before it was written. With
     ``options.keep_going`` damaged blocks are written as zero bytes, so that the rest keeps its
@@ -116,20 +164,43 @@ def decompress_stream(
         TruncatedError: `src` ends too early.
         ModelMissing: it needs a language model that is not here; nothing was written then.
         MemoryLimitError: the limit is too low for one thread.
+        DoesNotFit: `kept` begins with another content.
         NczError: the content is larger than ``options.max_output``.
         OSError: reading or writing failed.
     """
+    return alone(decompressing(src, dst, options, progress, crew, kept))
+
+
+def decompressing(
+    src: BinaryIO,
+    dst: BinaryIO | None,
+    options: DecompressOptions | None = None,
+    progress: Report | None = None,
+    crew: Crew | None = None,
+    kept: BinaryIO | None = None,
+) -> Steps[StreamStats]:
+    """The same as :func:`decompress_stream`, as a job that may run together with others."""
     options = options or DecompressOptions()
-    decoder = Decoder(options, _rescue(src) if options.keep_going else None, crew)
+    decoder = Decoder(options, _rescue(src) if options.keep_going else None, crew, kept)
     read = 0
+
+    def report() -> None:
+        if progress and not decoder.keeping:
+            before = decoder.kept_coded, decoder.kept_blocks
+            progress(Progress(decoder.coded_done, decoder.raw_size, decoder.blocks, *before))
+
     try:
         while True:
-            piece = decoder.next_piece()
-            if piece is not None:
-                if dst is not None:
-                    _write(dst, piece)
-                if progress:
-                    progress(Progress(decoder.coded_done, decoder.raw_size, decoder.blocks))
+            keeping = decoder.keeping
+            step = decoder.next_step()
+            if isinstance(step, bytes) and dst is not None:
+                _write(dst, step)
+            if isinstance(step, bytes) or decoder.keeping != keeping:
+                report()
+            if isinstance(step, Wait):
+                yield step
+            elif step is not None:
+                continue
             elif decoder.trailing is not None:
                 decoder.refuse_trailing()
                 break
@@ -144,7 +215,7 @@ def decompress_stream(
                 break
     finally:
         decoder.close()
-    return StreamStats(decoder.raw_size, read, decoder.blocks, decoder.damage)
+    return StreamStats(decoder.raw_size, read, decoder.blocks, decoder.damage, decoder.kept_blocks)
 
 
 def read_range(

@@ -128,7 +128,7 @@ def test_refuses_a_directory_and_says_what_to_do(ncz):
     result = ncz("compress", "docs")
     assert result.code == 1
     assert result.lines == [
-        "ncz: docs: is a directory and ncz takes single files: pack it first, "
+        "ncz: docs: is a directory: -r takes each file beneath, or pack it, "
         "as in tar -cf - docs | ncz compress -o docs.tar.ncz"
     ]
 
@@ -194,15 +194,14 @@ def test_rm_removes_the_input_once_the_output_is_verified(ncz):
 def test_rm_keeps_the_input_if_what_is_on_disk_is_not_what_was_read(ncz, monkeypatch):
     write("a")
     other = library.compress(b"something else", level=1)
-    monkeypatch.setattr(
-        "ncz.formats.stream.compress_stream", lambda src, dst, *rest: cheat(src, dst)
-    )
+    monkeypatch.setattr("ncz.formats.stream.compressing", lambda src, dst, *rest: cheat(src, dst))
 
     def cheat(src, dst):
         from ncz.formats.stream import StreamStats
 
         size = len(src.read())
         dst.write(other)
+        yield from ()
         return StreamStats(size, len(other), 1)
 
     result = ncz("compress", "-1", "--rm", "a")
@@ -235,14 +234,14 @@ def test_a_file_that_changes_while_it_is_read_leaves_no_output(ncz, monkeypatch)
     from ncz.formats import stream
 
     path = write("a")
-    real = stream.compress_stream
+    real = stream.compressing
 
     def slow(src, dst, *rest):
-        stats = real(src, dst, *rest)
+        stats = yield from real(src, dst, *rest)
         path.write_bytes(TEXT + b"more")
         return stats
 
-    monkeypatch.setattr("ncz.formats.stream.compress_stream", slow)
+    monkeypatch.setattr("ncz.formats.stream.compressing", slow)
     result = ncz("compress", "-1", "--rm", "a")
     assert result.code == 1
     assert result.lines == [

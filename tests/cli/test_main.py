@@ -62,7 +62,7 @@ def test_an_error_of_ours_is_one_line_unless_debugging(ncz, monkeypatch):
     def broken(*args):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("ncz.formats.stream.compress_stream", broken)
+    monkeypatch.setattr("ncz.formats.stream.compressing", broken)
     monkeypatch.delenv("NCZ_DEBUG", raising=False)
     result = ncz("compress", "-6", stdin=b"x")
     assert result.code == 1

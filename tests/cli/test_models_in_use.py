@@ -45,13 +45,13 @@ def levels_used(monkeypatch):
     seen = []
     from ncz.formats import stream
 
-    real = stream.compress_stream
+    real = stream.compressing
 
-    def note(src, dst, options, progress, crew):
+    def note(src, dst, options, *rest):
         seen.append(options.level)
-        return real(src, dst, options, progress, crew)
+        return real(src, dst, options, *rest)
 
-    monkeypatch.setattr(stream, "compress_stream", note)
+    monkeypatch.setattr(stream, "compressing", note)
     return seen
 
 

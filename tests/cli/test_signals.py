@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ncz.cli.temporaries import SUFFIX
+from ncz.formats.temporaries import SUFFIX
 
 from .helpers import finish, here, start, wait_for
 

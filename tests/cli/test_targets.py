@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ncz.cli import temporaries
 from ncz.cli.exits import Failure
 from ncz.cli.targets import check_free, file_target, is_special
+from ncz.formats import temporaries
 
 from .helpers import here
 

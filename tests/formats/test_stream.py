@@ -143,7 +143,7 @@ def test_a_small_file_asks_for_little_memory() -> None:
 def test_a_member_of_very_many_blocks_is_followed_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ncz.formats.encode._MEMBER_BLOCKS", 2)
+    monkeypatch.setattr("ncz.formats.sections.MEMBER_BLOCKS", 2)
     for size, members in ((0, 1), (32, 1), (33, 2), (64, 2), (80, 3)):
         coded = member(TEXT[:size], 16)
         assert len(reader.read(coded)) == members

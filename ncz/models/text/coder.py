@@ -161,6 +161,21 @@ class TextCoder:
             return raw + b"\0"  # longer than the block: whoever asked will not take it
         return framing.pack(plan.layout, code[:size].tobytes(), plan.other)
 
+    def cuts_alike(self, coded: bytes, raw: bytes) -> bool:
+        """Whether `coded` has the streams that :meth:`encode` would make of `raw` now.
+
+        How many they are is the encoder's choice. Computes no probability.
+        """
+        try:
+            found, _ = layout.parse(coded, len(raw))
+        except FormatError:
+            return False
+        if not any(run.kind == MODEL for run in found.runs):
+            return False
+        model = self._ready()
+        with model.lock:
+            return _plan(raw, found.runs, model, self.streams, self.windows).layout == found
+
     def decode(self, coded: bytes, raw_size: int) -> bytes:
         """The raw bytes of a block.
 
