@@ -1,0 +1,305 @@
+"""What a level would take for a file, estimated from parts of it that are coded here and now.
+
+Three things make the parts unlike the whole, and are reckoned with. Coders learn as they go, and
+the whole has repeats that lie between the parts: how much that is worth is seen from what
+zstandard, which is quick enough for all of the sample, makes of the parts and of everything. A
+language model is the slower the longer its window (:mod:`ncz.models.text.pace`). And blocks are
+coded side by side. Loading machine code and models is timed by itself. What is left is an estimate.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from ncz.codec import crew, pipeline
+from ncz.codec.errors import MemoryLimitError, ModelMissing, NczError
+from ncz.formats import coders, levels, oneshot
+from ncz.formats.levels import DEFAULT, Plan
+from ncz.formats.options import CompressOptions, fit_threads
+from ncz.formats.sample import Sample, spread
+
+if TYPE_CHECKING:
+    from ncz.models.text import pace
+    from ncz.models.text.coder import TextCoder
+
+T = TypeVar("T")
+
+CPU = "cpu"
+
+_FRAME = 77  # bytes of a file of one block beside the coded ones
+_BLOCK = 40  # bytes of the head and the entry of each block more
+_FIRST = 32 << 10  # bytes that show how quick context mixing is, and that are restored
+_MOST = 128 << 10  # bytes that it codes, if it is quick enough
+_PATIENCE_S = 1.5  # for coding them
+_LOOKED_AT = 64 << 10  # bytes of which it is seen how much the language model is asked about
+_TEXT = 8 << 10  # bytes that the language model reads
+_TEXT_BY_TWO = 1 << 10  # the same where a second model reads, token by token
+_PYTHON = 25 << 20  # bytes of a process that has done nothing yet,
+_COMPILED = 105 << 20  # and more with the machine code of context mixing
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a level would take for a file; or why that is not known, and all numbers are None.
+
+    Attributes:
+        level: 1 to 9.
+        device: what computes the language model, if there is one, ``cpu`` or ``cuda``.
+        seconds_in: to compress,
+        seconds_out: and to restore, once all is ready.
+        seconds_ready: until machine code and models are loaded, once in a run.
+        memory: bytes at the peak of either.
+        size: bytes of the compressed file.
+        how: what this is based on, or the reason.
+    """
+
+    level: int
+    device: str
+    seconds_in: float | None
+    seconds_out: float | None
+    seconds_ready: float | None
+    memory: int | None
+    size: int | None
+    how: str
+
+
+class Calibration:
+    """What was measured on a sample, each thing once. For one thread.
+
+    Args:
+        sample: of the content.
+        device: that computes language models, ``cpu`` or ``cuda``; None for what is usual here.
+    """
+
+    def __init__(self, sample: Sample, device: str | None = None) -> None:
+        self._sample = sample
+        self._device = device
+        self._mixing: dict[int, _Rate] = {}
+        self._texts: dict[object, _Text | None] = {}
+        self._readings: dict[object, pace.Reading] = {}
+        self._ready: dict[object, float] = {}
+
+    def on(self, device: str) -> Calibration:
+        """Of the same sample for another device; what does not depend on it is kept."""
+        other = Calibration(self._sample, device)
+        other._mixing = self._mixing
+        other._ready = {key: spent for key, spent in self._ready.items() if isinstance(key, bool)}
+        return other
+
+    def estimate(self, options: CompressOptions) -> Estimate:
+        """What compressing by `options`, without a `gguf`, takes. No model is fetched for it.
+
+        Raises:
+            MemoryLimitError: one thread alone exceeds the limit.
+        """
+        device = self._device or CPU
+        try:
+            plan = self._plan(options)
+            if self._sample.size:
+                return self._estimate(options, plan, device)
+            nothing = len(oneshot.compress(b"", min(options.level, DEFAULT)))
+            return Estimate(options.level, device, 0.0, 0.0, 0.0, _PYTHON, nothing, "empty")
+        except MemoryLimitError:
+            raise
+        except ModelMissing as error:
+            how = f"{error.name} is not here: ncz models pull {error.name}"
+        except NczError as error:
+            how = str(error)
+        return Estimate(options.level, device, None, None, None, None, None, how)
+
+    def seconds_in(self, options: CompressOptions) -> float:
+        """Seconds to compress, one block after another, which are the sooner known by themselves.
+
+        Raises:
+            ModelMissing, NczError: the level's model is not here, or cannot be used.
+        """
+        plan = self._plan(options)
+        block = max(1, min(self._sample.size, plan.block_size))
+        return self._block_in(options.level, plan, block) * self._sample.size / block
+
+    def _plan(self, options: CompressOptions) -> Plan:
+        plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
+        if self._device is None or not plan.models:
+            return plan
+        *others, text = plan.coders
+        return replace(plan, coders=(*others, _as_text(text).on(self._device)))
+
+    def _estimate(self, options: CompressOptions, plan: Plan, device: str) -> Estimate:
+        level, size = options.level, self._sample.size
+        block = min(size, plan.block_size)
+        blocks = -(-size // block)
+        rate = self._rate(level)
+        seconds_in = self._block_in(level, plan, block)
+        seconds_out, coded, how = rate.seconds_out * block, rate.coded * block, rate.how
+        ready = self._ready[level > 1]
+        if plan.models:
+            coder = _as_text(plan.coders[-1])
+            text = self._text(coder)
+            ready += self._ready[_models(coder)]
+            if text is None:
+                how = f"no text for a model: as -{DEFAULT}"
+            else:
+                part = math.ceil(block * text.share)
+                reading = self._reading(coder, text)
+                streams = reading.cut(coder, part)[1]
+                seconds_out *= 1 - text.share
+                seconds_out += text.restoring(coder, reading, streams).seconds(coder, reading, part)
+                coded *= 1 - text.share * (1 - text.ratio)
+                how = f"{len(text.data):,} bytes of its text"
+        threads = min(options.threads or crew.cores(), blocks)
+        memory = replace(plan, block_size=block).memory
+        threads = fit_threads(threads, memory, block, options.memlimit)
+        memory = threads * memory + pipeline.in_flight(threads) * 2 * block
+        waves = max(1.0, size / block / (1 if plan.models else min(threads, crew.cores())))
+        return Estimate(
+            level,
+            device,
+            seconds_in * waves,
+            seconds_out * waves,
+            ready,
+            memory + _PYTHON + (_COMPILED if level > 1 else 0),
+            min(round(coded * size / block), size) + _FRAME + _BLOCK * (blocks - 1),
+            how,
+        )
+
+    def _block_in(self, level: int, plan: Plan, block: int) -> float:
+        """Seconds to encode one block of `block` bytes."""
+        mixing = self._rate(level).seconds_in * block
+        if not plan.models:
+            return mixing
+        coder = plan.coders[-1]
+        if coder.spec.id == coders.LLAMA:
+            from ncz.models.llama.coder import LlamaCoder
+
+            assert isinstance(coder, LlamaCoder)
+            return mixing + coder.seconds(block)
+        text = self._text(_as_text(coder))
+        if text is None:
+            return mixing
+        reading = self._reading(_as_text(coder), text)
+        # Contexts alone code everything, too, to see where the model pays.
+        return 2 * mixing + reading.seconds(_as_text(coder), math.ceil(block * text.share))
+
+    def _rate(self, level: int) -> _Rate:
+        """What the coder of bytes at `level` takes, which stands beside a model in the upper."""
+        level = min(level, DEFAULT)
+        if level not in self._mixing:
+            plan = levels.plan(level)
+            if (level > 1) not in self._ready:
+                self._ready[level > 1] = _timed(lambda: levels.encode(plan, _PLAIN))[0]
+            self._mixing[level] = self._rated(plan, level)
+        return self._mixing[level]
+
+    def _rated(self, plan: Plan, level: int) -> _Rate:
+        sample = self._sample
+        if level == 1:
+            return _measured(plan, sample.data, sample.data, sample.whole)
+        first = sample.take(_FIRST)
+        spent, _ = _timed(lambda: levels.encode(plan, first))
+        size = int(len(first) * _PATIENCE_S / max(spent, 1e-6))
+        part = sample.take(max(len(first), min(size, _MOST)))
+        rate = _measured(plan, part, first, len(part) == sample.size)
+        if len(part) == sample.size:
+            return rate
+        quick = levels.plan(1)
+        whole, few = (_coded(quick, data) / len(data) for data in (sample.data, part))
+        return replace(rate, coded=min(1.0, rate.coded * whole / few))
+
+    def _text(self, coder: TextCoder) -> _Text | None:
+        """The text in the sample, and what became of it."""
+        from ncz.models.text import pace
+
+        key = _models(coder)
+        if key not in self._texts:
+            self._ready[key] = _timed(lambda: pace.prepare(coder))[0]
+            part = self._sample.take(_LOOKED_AT)
+            asked = pace.modelled(coder, part)
+            data = spread(asked, _TEXT_BY_TWO if coder.second else _TEXT)
+            coding = pace.coding(coder, data) if data else None
+            if coding is None:
+                self._texts[key] = None
+            else:
+                alone = len(levels.encode(levels.plan(DEFAULT), data)[1])
+                ratio = min(1.0, coding.coded / alone)
+                self._texts[key] = _Text(data, len(asked) / len(part), ratio, coding)
+        return self._texts[key]
+
+    def _reading(self, coder: TextCoder, text: _Text) -> pace.Reading:
+        from ncz.models.text import pace
+
+        key = _models(coder), coder.windows
+        if key not in self._readings:
+            self._readings[key] = pace.reading(coder, text.coding)
+        return self._readings[key]
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """What a coder of bytes takes for each of them: seconds, and coded bytes."""
+
+    seconds_in: float
+    seconds_out: float
+    coded: float
+    how: str
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Text that a language model is asked about.
+
+    Attributes:
+        data: some of it.
+        share: of all bytes.
+        ratio: coded bytes of what contexts alone make of it.
+        coding: what became of `data`.
+    """
+
+    data: bytes
+    share: float
+    ratio: float
+    coding: pace.Coding
+
+    def restoring(self, coder: TextCoder, reading: pace.Reading, streams: int) -> pace.Restoring:
+        from ncz.models.text import pace
+
+        return pace.restoring(coder, self.data, reading.token, streams)
+
+
+_PLAIN = b"Loads and compiles everything.\n"
+
+
+def _measured(plan: Plan, data: bytes, first: bytes, whole: bool) -> _Rate:
+    """The rate of the coder of bytes of `plan`: coding `data`, and restoring `first`."""
+    seconds_in, coded = _timed(lambda: _coded(plan, data))
+    index, code = levels.encode(plan, first[: plan.block_size])
+    size = min(len(first), plan.block_size)
+    seconds_out, _ = _timed(lambda: plan.coders[index].decode(code, size))
+    how = "all of it" if whole else f"{len(data):,} bytes of it"
+    return _Rate(seconds_in / len(data), seconds_out / size, coded / len(data), how)
+
+
+def _coded(plan: Plan, data: bytes) -> int:
+    """Coded bytes of the blocks of `data`."""
+    starts = range(0, len(data), plan.block_size)
+    return sum(len(levels.encode(plan, data[at : at + plan.block_size])[1]) for at in starts)
+
+
+def _as_text(coder: object) -> TextCoder:
+    from ncz.models.text.coder import TextCoder
+
+    assert isinstance(coder, TextCoder)
+    return coder
+
+
+def _models(coder: TextCoder) -> object:
+    return coder.model, coder.second
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    started = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started, result
