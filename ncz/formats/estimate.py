@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ncz.codec import crew, pipeline
-from ncz.codec.errors import MemoryLimitError, ModelMissing, NczError
+from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders, levels, oneshot
 from ncz.formats.levels import DEFAULT, Plan
 from ncz.formats.options import CompressOptions, fit_threads
@@ -39,7 +39,7 @@ _LOOKED_AT = 64 << 10  # bytes of which it is seen how much the language model i
 _TEXT = 8 << 10  # bytes that the language model reads
 _TEXT_BY_TWO = 1 << 10  # the same where a second model reads, token by token
 _PYTHON = 25 << 20  # bytes of a process that has done nothing yet,
-_COMPILED = 105 << 20  # and more with the machine code of context mixing
+_COMPILED = 185 << 20  # and more with the machine code of context mixing
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,7 @@ class Calibration:
         return other
 
     def estimate(self, options: CompressOptions) -> Estimate:
-        """What compressing by `options`, without a `gguf`, takes. No model is fetched for it.
-
-        Raises:
-            MemoryLimitError: one thread alone exceeds the limit.
-        """
+        """What compressing by `options`, without a `gguf`, takes. No model is fetched for it."""
         device = self._device or CPU
         try:
             plan = self._plan(options)
@@ -103,8 +99,6 @@ class Calibration:
                 return self._estimate(options, plan, device)
             nothing = len(oneshot.compress(b"", min(options.level, DEFAULT)))
             return Estimate(options.level, device, 0.0, 0.0, 0.0, _PYTHON, nothing, "empty")
-        except MemoryLimitError:
-            raise
         except ModelMissing as error:
             how = f"{error.name} is not here: ncz models pull {error.name}"
         except NczError as error:
@@ -137,6 +131,8 @@ class Calibration:
         seconds_out, coded, how = rate.seconds_out * block, rate.coded * block, rate.how
         ready = self._ready[level > 1]
         if plan.models:
+            from ncz.models.text.pace import STREAM
+
             coder = _as_text(plan.coders[-1])
             text = self._text(coder)
             ready += self._ready[_models(coder)]
@@ -149,11 +145,12 @@ class Calibration:
                 seconds_out *= 1 - text.share
                 seconds_out += text.restoring(coder, reading, streams).seconds(coder, reading, part)
                 coded *= 1 - text.share * (1 - text.ratio)
+                coded = min(coded + STREAM * (streams - 1), rate.coded * block)
                 how = f"{len(text.data):,} bytes of its text"
-        threads = min(options.threads or crew.cores(), blocks)
-        memory = replace(plan, block_size=block).memory
-        threads = fit_threads(threads, memory, block, options.memlimit)
-        memory = threads * memory + pipeline.in_flight(threads) * 2 * block
+        limit = options.memlimit
+        threads = min(fit_threads(options.threads, plan.memory, plan.block_size, limit), blocks)
+        memory = threads * replace(plan, block_size=block).memory
+        memory += pipeline.in_flight(threads) * 2 * block
         waves = max(1.0, size / block / (1 if plan.models else min(threads, crew.cores())))
         return Estimate(
             level,
@@ -205,9 +202,8 @@ class Calibration:
         rate = _measured(plan, part, first, len(part) == sample.size)
         if len(part) == sample.size:
             return rate
-        quick = levels.plan(1)
-        whole, few = (_coded(quick, data) / len(data) for data in (sample.data, part))
-        return replace(rate, coded=min(1.0, rate.coded * whole / few))
+        few = _coded(levels.plan(1), part) / len(part)
+        return replace(rate, coded=min(1.0, rate.coded * self._rate(1).coded / few))
 
     def _text(self, coder: TextCoder) -> _Text | None:
         """The text in the sample, and what became of it."""
