@@ -30,7 +30,14 @@ _NUMBERS = ("seconds_in", "seconds_out", "seconds_ready", "memory", "size")
 @click.command("plan")
 @options.files
 @options.levels
-@options.threads
+@click.option(
+    "-T",
+    "--threads",
+    type=click.IntRange(min=0),
+    default=1,
+    metavar="N",
+    help="Reckon with N blocks at a time; 0 means one per core.  [default: 1]",
+)
 @options.memlimit
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors and what is asked for.")
 @click.option("--json", "records", is_flag=True, help="Print one JSON object per file.")
@@ -110,11 +117,11 @@ def _estimates(
             yield calibration.estimate(CompressOptions(level, threads, memlimit=memlimit))
 
 
-def _others() -> tuple[str, ...]:
+def _others() -> list[str]:
     """The devices beside the CPU."""
-    from ncz.models.language import engine
+    from ncz.models.language import devices
 
-    return tuple(device for device in engine.devices() if device != "cpu")
+    return [device for device in devices.usable() if device != devices.CPU]
 
 
 def _record(row: Estimate) -> dict[str, Any]:

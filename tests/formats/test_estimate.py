@@ -101,14 +101,14 @@ def test_a_level_with_a_model(tiny_default_model, level):
 
 
 def test_what_the_model_saves_counts_for_the_text_alone(tiny_default_model, monkeypatch):
-    from ncz.models.text import pace
+    from ncz.models.text import pace, segments
 
+    monkeypatch.setattr(segments, "_WORTH_IT", 1e9)
     real = pace.coding
     monkeypatch.setattr(pace, "coding", lambda *said: replace(real(*said), coded=1))
     noise = random.Random(1).randbytes(20_000)
-    text = said(20_000)
-    found, plain = (of(text + noise).estimate(CompressOptions(level)) for level in (7, 6))
-    assert found.size == pytest.approx(plain.size / 2, rel=0.1)
+    found = of(said(20_000) + noise).estimate(CompressOptions(7))
+    assert found.size == pytest.approx(len(noise), rel=0.15)
 
 
 def test_a_level_whose_model_is_not_here(tiny_default_model):
@@ -128,11 +128,18 @@ def test_what_is_no_text_takes_what_level_6_takes(tiny_default_model):
 
 
 def test_a_device_that_is_not_here(tiny_default_model, monkeypatch):
-    from ncz.models.language import engine
+    from ncz.models.language import devices
 
-    monkeypatch.setattr(engine, "_sees_cuda", lambda: False)
-    calibration = of(TEXT).on("cuda")
-    assert calibration.estimate(CompressOptions(6)).size is not None
+    monkeypatch.setattr(devices, "_gpus", lambda: 0)
+    calibration = of(TEXT).on("cuda:0")
     found = calibration.estimate(CompressOptions(7))
-    assert found.device == "cuda" and found.size is None
-    assert "no CUDA device" in found.how
+    assert (found.device, found.size) == ("cuda:0", None)
+    assert "there is no device cuda:0 here" in found.how
+
+
+def test_a_device_is_measured_in_batches(tiny_default_model):
+    pytest.importorskip("torch")
+    found = of(TEXT * 9).on("plain").estimate(CompressOptions(7))
+    assert found.device == "plain"
+    assert found.how == f"{len(TEXT * 9):,} bytes of its text"
+    assert found.seconds_in > 0 and found.seconds_out > 0

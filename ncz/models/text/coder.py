@@ -104,17 +104,13 @@ class TextCoder:
 
     def cut(self, streams: int) -> TextCoder:
         """The same with so many streams, none of which sees the beginning of another."""
-        return self._like(Windows(self.windows.window, self.windows.hop, 0), streams, self._load)
-
-    def on(self, device: str) -> TextCoder:
-        """The same on a device, ``cpu`` or ``cuda``, whatever is usual here."""
-        return self._like(self.windows, self.streams, partial(ready, device=device))
-
-    def _like(
-        self, windows: Windows, streams: int | None, load: Callable[[ModelRef], Ready]
-    ) -> TextCoder:
         return TextCoder(
-            self.model, windows, second=self.second, index=self._index, streams=streams, load=load
+            self.model,
+            Windows(self.windows.window, self.windows.hop, 0),
+            second=self.second,
+            index=self._index,
+            streams=streams,
+            load=self._load,
         )
 
     def encode(self, raw: bytes) -> bytes | None:

@@ -34,13 +34,19 @@ STREAM = 15
 
 _PLAIN = b"The time is taken that it takes to read and to restore a text.\n"
 
+ENOUGH = 8 << 10
+"""Bytes of text that are enough to code on a CPU,"""
+ENOUGH_FOR_TWO = 1 << 10
+"""and where a second model reads token by token; a device has to have something to do."""
+
 _CUTS = 4  # streams that text is coded in, so that threads have something to do
+_CUTS_FOR_DEVICE = 16
 _CUT = 2048  # bytes of one, at least
 _ROUNDS = 40  # of tokens that are restored
 _READ = 96  # tokens that are read at both ends of a window
 _STEPS = 3  # of which the quickest counts
 _SAMPLED = 1 / 16  # of a long block is read beforehand, to see whether the model pays
-_LONG = 8192  # bytes
+_LONG = 8 << 10  # bytes
 
 
 @dataclass(frozen=True)
@@ -148,12 +154,20 @@ def modelled(coder: TextCoder, raw: bytes) -> bytes:
     return b"".join(piece for run, piece in layout.pieces(raw, runs) if run.kind == MODEL)
 
 
+def enough(coder: TextCoder) -> int | None:
+    """How many bytes to measure on; None for as many as there are."""
+    if coder.second is not None:
+        return ENOUGH_FOR_TWO
+    return ENOUGH if coder.ready().predictor.top is None else None
+
+
 def coding(coder: TextCoder, text: bytes) -> Coding | None:
     """Code `text`, some kilobytes, by a coder that is prepared.
 
     None where that is no text that the model would be asked about.
     """
-    cuts = max(1, min(_CUTS, len(text) // _CUT))
+    most = _CUTS if len(text) <= ENOUGH else _CUTS_FOR_DEVICE
+    cuts = max(1, min(most, len(text) // _CUT))
     many = coder.cut(cuts)
     spent, coded = _timed(lambda: many.encode(text))
     if coded is None:
@@ -172,9 +186,15 @@ def coding(coder: TextCoder, text: bytes) -> Coding | None:
 
 
 def reading(coder: TextCoder, coding: Coding) -> Reading:
-    """Time the parts of coding, of which `coding` is all together."""
+    """Time the parts of coding, of which `coding` is all together.
+
+    A device reads many windows in one batch, and its time is not the sum of theirs: there it is
+    taken as a whole.
+    """
     threads = coder.threads
-    read, further = _reads(coder, threads)
+    read = further = 0.0
+    if coder.ready().predictor.top is None:
+        read, further = _reads(coder, threads)
     each = coding.seconds * coding.busy / threads / coding.tokens
     token = coding.size / coding.tokens
     return Reading(threads, token, read, further, max(0.0, each - read - further * coding.seen))
