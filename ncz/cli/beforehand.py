@@ -14,12 +14,12 @@ from ncz.formats.levels import DEFAULT, DEFAULT_TEXT, MODEL_LEVELS
 
 if TYPE_CHECKING:
     from ncz.codec.crew import Crew
-    from ncz.formats.levels import Plan
     from ncz.formats.options import CompressOptions
 
 HEAD = 64 << 10
 """Bytes of an input that its level is chosen by."""
 
+_MEASURED = 4 << 10  # bytes that a language model is measured on, which takes a second or two
 _WORTH_MEASURING = 64 << 10  # bytes; less is done before anybody wonders
 _SAY_S = 60.0  # an estimate that is shorter is not said
 _HINT_S = 180.0  # beyond it, faster levels are named
@@ -87,10 +87,9 @@ def estimate(
     from ncz.codec.pipeline import once
     from ncz.formats import levels
 
-    plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
-    measure = partial(_pace, plan, head)
+    measure = partial(_seconds, options, head)
     found = measure(size) if crew is None else once(measure, size, crew)
-    blocks = -(-size // plan.block_size)
+    blocks = -(-size // levels.size_of_blocks(options.level, options.block_size))
     seconds, faster = (each / min(crew.size if crew else 1, blocks) for each in found)
     if seconds < _SAY_S:
         return
@@ -100,21 +99,13 @@ def estimate(
     say(sentence)
 
 
-def _pace(plan: Plan, head: bytes, size: int) -> tuple[float, float]:
+def _seconds(options: CompressOptions, head: bytes, size: int) -> tuple[float, float]:
     """Seconds that one worker takes for it all, as planned and, if that is long, at -6."""
-    from ncz.formats import coders
-    from ncz.models.llama.coder import LlamaCoder
-    from ncz.models.text import pace
-    from ncz.models.text.coder import TextCoder
+    from ncz.formats.estimate import Calibration
+    from ncz.formats.sample import Sample
 
-    block = min(size, plan.block_size)
-    sample = head[-pace.SAMPLE :]
-    seconds = 0.0
-    for coder in plan.coders:
-        if isinstance(coder, TextCoder):
-            seconds += pace.seconds(coder, sample, block)
-        elif isinstance(coder, LlamaCoder):
-            seconds += coder.seconds(block)
-    seconds *= size / block
-    long = seconds >= _HINT_S
-    return seconds, pace.measured(coders.contextmix(DEFAULT), head, size) if long else 0.0
+    seconds = Calibration(Sample(size, head[-_MEASURED:])).seconds_in(options)
+    if seconds < _HINT_S:
+        return seconds, 0.0
+    plain = replace(options, level=DEFAULT, streams=None, gguf=None)
+    return seconds, Calibration(Sample(size, head)).seconds_in(plain)

@@ -24,6 +24,7 @@ COMMANDS = {
     "cat": ("ncz.cli.cat", "Write the content of files, or a range of it."),
     "test": ("ncz.cli.test", "Check that files are whole."),
     "info": ("ncz.cli.info", "Show what is in files."),
+    "plan": ("ncz.cli.plan", "Estimate time, memory and size of every level."),
     "explain": ("ncz.cli.explain", "Show where the bits of a text go."),
     "bench": ("ncz.cli.bench", "Measure ncz beside other compressors."),
     "models": ("ncz.cli.models", "Manage the language models of this machine."),

@@ -42,6 +42,37 @@ def level(function: F) -> F:
     return function
 
 
+class _LevelsOption(_LevelOption):
+    """One of -1 to -9, of which there may be several."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        first = super().get_help_record(ctx)
+        return (
+            (first[0], "A level to estimate; may be repeated.  [default: all]") if first else None
+        )
+
+
+def levels(function: F) -> F:
+    """-1 … -9 as `levels`, a sorted tuple; left out if none is given."""
+
+    def add(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+        if value is not None:
+            ctx.params["levels"] = tuple(sorted({*ctx.params.get("levels", ()), value}))
+
+    for number in reversed(LEVELS):
+        function = click.option(
+            f"-{number}",
+            f"level{number}",
+            cls=_LevelsOption,
+            flag_value=number,
+            type=int,
+            default=None,
+            expose_value=False,
+            callback=add,
+        )(function)
+    return function
+
+
 def files(function: F) -> F:
     """FILES as `files`: names, ``-`` for standard input; existence is checked one by one."""
     return click.argument("files", nargs=-1, type=click.Path(path_type=str))(function)

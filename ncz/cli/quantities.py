@@ -131,3 +131,42 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"about {seconds / 60:.0f} minutes"
     return f"about {seconds / 3600:.1f} hours"
+
+
+def rounded(value: float) -> float:
+    """The same with two digits, as far as an estimate is known; an integer stays one.
+
+    Example:
+        >>> rounded(1234), rounded(0.0678), rounded(99.9)
+        (1200, 0.068, 100.0)
+    """
+    return type(value)(float(f"{value:.2g}"))
+
+
+def brief_time(seconds: float) -> str:
+    """A time in two digits and the unit that suits it.
+
+    Example:
+        >>> brief_time(0.0678), brief_time(12.3), brief_time(99.6), brief_time(6000)
+        ('0.068 s', '12 s', '1.7 min', '1.7 h')
+    """
+    if seconds < 0.001:
+        return "0 s"
+    for unit, name in ((3600, "h"), (60, "min"), (1, "s")):
+        if rounded(seconds) >= 1.5 * unit or unit == 1:
+            return f"{rounded(seconds / unit):g} {name}"
+    raise AssertionError
+
+
+def brief_size(count: int) -> str:
+    """Bytes in two digits and powers of 1000.
+
+    Example:
+        >>> brief_size(38), brief_size(152089), brief_size(999999), brief_size(1_234_000_000)
+        ('38 B', '150 kB', '1 MB', '1.2 GB')
+    """
+    short = rounded(count)
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if short >= unit:
+            return f"{short / unit:g} {name}"
+    return f"{short:g} B"

@@ -78,7 +78,7 @@ def plan(
     """
     if level not in LEVELS:
         raise ValueError(f"levels are 1 to 9, not {level}")
-    size = block_size or (8 * _MIB if level <= 4 else 16 * _MIB)
+    size = size_of_blocks(level, block_size)
     if level == 1:
         return Plan((coders.store(), coders.zstd(_ZSTD_LEVEL)), size)
     mixing = coders.contextmix(min(level, _MIXING))
@@ -90,6 +90,11 @@ def plan(
     models = (*(_larger() if level == _TWO_MODELS else ()), _model())
     text = coders.text(models, WINDOWS[level], streams)
     return Plan((coders.store(), mixing, text), size, models)
+
+
+def size_of_blocks(level: int, wanted: int | None = None) -> int:
+    """Raw bytes of a block of `level`, if another size is not `wanted`."""
+    return wanted or (8 * _MIB if level <= 4 else 16 * _MIB)
 
 
 def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 import ncz as library
 from ncz.cli import beforehand
 from ncz.codec.meter import in_flight
+from ncz.formats import estimate
+from ncz.formats.options import CompressOptions
 from ncz.models import weights
-from ncz.models.text import loading, pace
+from ncz.models.text import loading
 
 from ..models import default
 from .helpers import environment, here, wait_for
@@ -186,20 +189,29 @@ def test_what_is_told_of_a_file_whose_model_is_not_here(ncz, tiny):
 )
 def test_a_long_job_is_announced(ncz, tiny, monkeypatch, seconds, sentence):
     monkeypatch.setattr(beforehand, "_WORTH_MEASURING", 100)
-    monkeypatch.setattr(pace, "seconds", lambda coder, sample, size: seconds)
-    monkeypatch.setattr(pace, "measured", lambda coder, sample, size: 7.0)
+    monkeypatch.setattr(
+        estimate.Calibration,
+        "seconds_in",
+        lambda self, options: seconds if options.level == 7 else 7.0,
+    )
     Path("a").write_bytes(TEXT)
     assert ncz("compress", "-f", "a").lines == ([sentence] if sentence else [])
     assert ncz("compress", "-f", "-q", "a").lines == []
     assert ncz("compress", stdin=TEXT).lines == [], "nobody knows how long a pipe is"
 
 
-def test_an_estimate_grows_with_the_size(tiny):
-    from ncz.formats import levels
-
-    coder = levels.plan(7).coders[-1]
-    few, many = (pace.seconds(coder, TEXT, size) for size in (10_000, 10_000_000))
-    assert 0 < few < many
+def test_an_estimate_is_made_of_the_beginning(ncz, tiny, monkeypatch):
+    monkeypatch.setattr(beforehand, "_SAY_S", 0.0)
+    draw = random.Random(1)  # not periodic, as records are
+    text = b" ".join(draw.choices(WORDS, k=20_000))
+    Path("a").write_bytes(text)
+    (line,) = ncz("compress", "a").lines
+    assert line.startswith("ncz: a: this takes about ")
+    for size in (1 << 20, 1 << 22):
+        said = []
+        options = CompressOptions(7, streams=2)
+        beforehand.estimate(options, text, size, said.append)
+        assert len(said) == 1
 
 
 def test_the_meter_moves_within_a_block(tiny, monkeypatch):

@@ -2,7 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncz.cli.quantities import parse_range, parse_size, readable, saving, timing
+from ncz.cli.quantities import (
+    brief_size,
+    brief_time,
+    parse_range,
+    parse_size,
+    readable,
+    rounded,
+    saving,
+    timing,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +72,34 @@ def test_lines():
     assert saving(0, 40, 0.0) == "0 -> 40 bytes, 0.0 s, 0.0 B/s"
     assert timing(5_000_000_000, 2.0) == "2.0 s, 2.5 GB/s"
     assert timing(50, 10.0) == "10.0 s, 5.0 B/s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.00321, "0.0032 s"),
+        (89, "89 s"),
+        (90, "1.5 min"),
+        (5399, "1.5 h"),
+        (1e6, "280 h"),
+    ],
+)
+def test_brief_times(seconds, text):
+    assert brief_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "1 kB"), (994, "990 B"), (38_049, "38 kB"), (2**30, "1.1 GB")],
+)
+def test_brief_sizes(count, text):
+    assert brief_size(count) == text
+
+
+@given(st.floats(1e-9, 1e15) | st.integers(1, 10**15))
+def test_rounding_keeps_two_digits(value):
+    short = rounded(value)
+    assert type(short) is type(value)
+    assert short == pytest.approx(value, rel=0.06)
+    assert rounded(short) == short

@@ -15,7 +15,6 @@ from ncz.codec import pipeline
 from ncz.codec.errors import MissingExtra
 from ncz.codec.processes import Process
 from ncz.formats.options import CompressOptions
-from ncz.models.text import pace
 
 from .helpers import damaged, here, start, wait_for
 from .test_terminal import shown, terminal  # noqa: F401
@@ -120,8 +119,7 @@ def test_a_long_job_is_announced_by_who_will_do_it(ncz, tiny_default_model, monk
     """One of the crew measures, and the others do as much at the same time."""
     monkeypatch.setattr(beforehand, "_WORTH_MEASURING", 100)
     monkeypatch.setattr(pipeline, "once", lambda work, item, crew: work(item))
-    monkeypatch.setattr(pace, "seconds", lambda coder, sample, size: 300.0)
-    monkeypatch.setattr(pace, "measured", lambda coder, sample, size: 8.0)
+    monkeypatch.setattr(beforehand, "_seconds", lambda options, head, size: (600.0, 8.0))
     said = []
     how = CompressOptions(7, block_size=1024)
     with library.workers(processes=4) as crew:

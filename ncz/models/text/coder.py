@@ -79,7 +79,7 @@ class TextCoder:
     @property
     def threads(self) -> int:
         """How many windows are computed at once; the model has to be here."""
-        return self._ready().predictor.share.threads
+        return self.ready().predictor.share.threads
 
     @property
     def spec(self) -> CoderSpec:
@@ -91,8 +91,8 @@ class TextCoder:
     def _models(self) -> int:
         return 2 if self.second else 1
 
-    def _second(self, first: Ready) -> Second | None:
-        """The second model made ready beside the first."""
+    def beside(self, first: Ready) -> Second | None:
+        """The second model made ready beside the first, None where there is one only."""
         if self.second is None:
             return None
         return first.beside(self.second, self._load_second(self.second))
@@ -102,13 +102,24 @@ class TextCoder:
         with devices.using(devices.CPU):
             return self._load(second)
 
+    def cut(self, streams: int) -> TextCoder:
+        """The same with so many streams, none of which sees the beginning of another."""
+        return TextCoder(
+            self.model,
+            Windows(self.windows.window, self.windows.hop, 0),
+            second=self.second,
+            index=self._index,
+            streams=streams,
+            load=self._load,
+        )
+
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes of a non-empty block, or None where the model would not pay.
 
         Raises:
             ModelMissing: the model is not here.
         """
-        model = self._ready()
+        model = self.ready()
         with model.lock:
             self._prove(model)
             runs = segments.plan(raw, model)
@@ -122,7 +133,7 @@ class TextCoder:
         starts = np.array([0, *plan.layout.ends[:-1]], np.int64)
         ends = np.array(plan.layout.ends, np.int64)
         mixer = state.fresh(text.size, starts, ends, self._models)
-        second = self._second(model)
+        second = self.beside(model)
         code = np.empty(len(raw) + 64, np.uint8)
         vocabulary = model.predictor.vocabulary
         prefix = self.windows.prefix if len(starts) > 1 else 0
@@ -172,7 +183,7 @@ class TextCoder:
             return False
         if not any(run.kind == MODEL for run in found.runs):
             return False
-        model = self._ready()
+        model = self.ready()
         with model.lock:
             return _plan(raw, found.runs, model, self.streams, self.windows).layout == found
 
@@ -184,7 +195,7 @@ class TextCoder:
             ModelMissing: the model is not here.
         """
         found, coded_text, other = framing.split(coded, raw_size)
-        model = self._ready()
+        model = self.ready()
         with model.lock:
             self._prove(model)
             text = self._decode(coded_text, found, model, len(coded))
@@ -195,7 +206,7 @@ class TextCoder:
         ends = np.array(found.ends, np.int64)
         starts = np.array([0, *found.ends[:-1]], np.int64)
         mixer = state.fresh(text.size, starts, ends, self._models)
-        second = self._second(model)
+        second = self.beside(model)
         code = np.frombuffer(bytearray(coded), np.uint8)
         kernel.start_decoder(mixer, code)
         predictor = model.predictor
@@ -253,7 +264,13 @@ class TextCoder:
             )
         model.proven.add(self.second)
 
-    def _ready(self) -> Ready:
+    def ready(self) -> Ready:
+        """The first model, in the memory.
+
+        Raises:
+            ModelMissing: it is not here.
+            ModelError: its file is damaged, or its windows are shorter.
+        """
         model = self._load(self.model)
         self.windows.check(self.model.name, model.predictor.network.model.shape.context)
         model.predictor.check(self.windows)
@@ -263,7 +280,7 @@ class TextCoder:
         """Bytes of working memory for a block of `raw_size`, the model's included."""
         streams = self.streams or default_streams(raw_size, self.windows.window)
         places = min(self.windows.window, raw_size + self.windows.prefix + 1)
-        models = _memory(self._ready().predictor.network, streams, places)
+        models = _memory(self.ready().predictor.network, streams, places)
         if self.second:
             second = self._load_second(self.second).predictor.network
             most = min(2 * self.windows.window, second.model.shape.context)
