@@ -20,6 +20,7 @@ DOCUMENTED = [
     "ncz.formats.encode",
     "ncz.formats.file",
     "ncz.formats.info",
+    "ncz.formats.many",
     "ncz.formats.oneshot",
     "ncz.formats.workers",
 ]
