@@ -72,8 +72,8 @@ def table(found: list[Outcome]) -> list[str]:
     for one in found:
         guess = one.estimate
         lines.append(
-            f"| {one.file} | {guess.level} | {guess.size:,} | {one.size:,} | {100 * one.off:+.0f} % "
-            f"| {guess.seconds_in:.2g} | {one.seconds_in:.2g} "
+            f"| {one.file} | {guess.level} | {guess.size:,} | {one.size:,} "
+            f"| {100 * one.off:+.0f} % | {guess.seconds_in:.2g} | {one.seconds_in:.2g} "
             f"| {guess.seconds_out:.2g} | {one.seconds_out:.2g} |"
         )
     errors = [abs(100 * one.off) for one in found]

@@ -300,8 +300,9 @@ def _learned(gained: float, by: float, times: float) -> float:
         by: more than 1.
         times: at least 1.
     """
-    of_four = min(1.0, gained) ** (math.log(4) / math.log(max(by, _LEAST_STEP)))
-    return of_four ** (_SLOWER / (1 - _SLOWER) * (1 - _SLOWER ** math.log(times, 4)))
+    of_four = math.pow(min(1.0, gained), math.log(4) / math.log(max(by, _LEAST_STEP)))
+    fours = _SLOWER / (1 - _SLOWER) * (1 - math.pow(_SLOWER, math.log(times, 4)))
+    return math.pow(of_four, fours)
 
 
 def _measured(plan: Plan, data: bytes, first: bytes, whole: bool) -> _Rate:
