@@ -59,7 +59,7 @@ def test_quiet(tmp_path, terminal):
 def test_a_bar_for_long_work_unless_unwanted(tmp_path, terminal, flag):
     args = ["compress", "-1", "-o", "out", *([flag] if flag else [])]
     process = start(*args, cwd=tmp_path, stderr=terminal[1])
-    time.sleep(1.2)
+    time.sleep(3)  # more than starting and the wait before a bar take
     process.stdin.close()
     text = shown(process, terminal)
     assert ("standard input: 0.00B [00:0" in text) == (flag is None)
