@@ -84,6 +84,7 @@ class Remote:
         self._prepare = prepare
         self._actor: Any = None
         self._knows: Callable[[Any], Any] | None = None  # the work it was told last
+        self._stays = False  # it was stopped here, and its node is none the worse for it
         self._closed = False
         self._closing = threading.Lock()
 
@@ -102,7 +103,8 @@ class Remote:
             return self._do(work, item)
 
     def abandon(self) -> None:
-        """Kill the actor; the next task has a new one."""
+        """Kill the actor; the next task has a new one, on the same node."""
+        self._stays = True
         self._kill()
 
     def close(self) -> None:
@@ -159,7 +161,8 @@ class Remote:
     def _move(self) -> None:
         """Come up on a node that is alive, rather not the one where it was lost."""
         self._check_up()
-        self._node = self._seats.another(self._node)
+        self._node = self._seats.another(self._node, self._stays)
+        self._stays = False
         self.name = self._node.name
         self.make()
         until = time.monotonic() + _START_S
@@ -284,10 +287,11 @@ class _Seats:
         self._taken.update(node.id for node in seats)
         return seats
 
-    def another(self, lost: Node) -> Node:
-        """The node for a worker that was lost: the emptiest, that one only if there is no other.
+    def another(self, last: Node, stays: bool) -> Node:
+        """The node for a new worker in place of one that was on `last`.
 
-        Ray takes some time to notice that a node is dead.
+        If it `stays`, that one while it is alive; else the emptiest, and that one only if there
+        is no other, for Ray takes some time to notice that a node is dead.
 
         Raises:
             WorkerGone: no node is alive, or the cluster itself is gone.
@@ -299,10 +303,13 @@ class _Seats:
         if not alive:
             raise WorkerGone("the cluster has no node left; look at it with: ray status")
         with self._lock:
-            self._taken[lost.id] -= 1
+            self._taken[last.id] -= 1
             node = min(
                 alive,
-                key=lambda node: (node.id == lost.id, self._taken[node.id] / self._room(node)),
+                key=lambda node: (
+                    (node.id == last.id) != stays,
+                    self._taken[node.id] / self._room(node),
+                ),
             )
             self._taken[node.id] += 1
         return node

@@ -18,12 +18,15 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 import ncz
 from ncz.codec import cluster_node, meter, notice
-from ncz.codec.cluster import cluster
+from ncz.codec.cluster import _Seats, cluster
+from ncz.codec.cluster_link import Link, Node
 from ncz.codec.crew import Crew, WorkerLost
 from ncz.codec.errors import CorruptBlock, ModelMissing, NczError
 from ncz.codec.pipeline import ordered_map
@@ -75,6 +78,18 @@ def test_nothing_listens_there() -> None:
             cluster(f"127.0.0.1:{taken.getsockname()[1]}")
         assert time.monotonic() - began < 10
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("stays", "where"), [(True, "b"), (False, "c")])
+def test_a_new_worker_comes_up_where_there_is_room(stays: bool, where: str) -> None:
+    nodes = [Node(name, name, 2) for name in "abc"]
+    ray = SimpleNamespace(remote=lambda **_: lambda made: made)
+    seats = _Seats(cast(Link, SimpleNamespace(ray=ray, nodes=lambda: nodes)), 1)
+    assert seats.all() == nodes
+    del nodes[0]
+    assert seats.another(nodes[0], stays).name == where
+    gone = nodes.pop(0)
+    assert seats.another(gone, stays).name == "c"
 
 
 @slow

@@ -32,8 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncz.codec.errors import ModelError
-from ncz.models.language.source import Shape, Source, open_source
+from ncz.models.language.source import Source, open_source
 from ncz.models.language.tokenizer import Tokenizer
 
 PRODUCTS = (
@@ -46,6 +45,19 @@ PRODUCTS = (
     "mlp.down_proj",
 )
 """The matrices of a layer, as Hugging Face calls them."""
+
+NORMS = {
+    "llama": ("input_layernorm", "post_attention_layernorm"),
+    "gemma3": (
+        "input_layernorm",
+        "self_attn.q_norm",
+        "self_attn.k_norm",
+        "post_attention_layernorm",
+        "pre_feedforward_layernorm",
+        "post_feedforward_layernorm",
+    ),
+}
+"""The norms of a layer, by architecture."""
 
 
 @click.command()
@@ -73,11 +85,9 @@ def main(
     seed: int,
     device: str,
 ) -> None:
-    """Train what is added to the Llama MODEL, on the documents in DATA."""
+    """Train what is added to MODEL, on the documents in DATA."""
     torch.manual_seed(seed)
     source = open_source(model)
-    if source.shape.architecture != "llama":
-        raise ModelError(f"{model} is no Llama model, and only these can be tuned")
     tokenizer = Tokenizer(source.vocabulary, source.shape.tokenizer, source.shape.pre)
     network = Network(source, rank).to(device)
     sequences = _cut(data, tokenizer, source.shape.begin, length)
@@ -144,43 +154,62 @@ class Added(nn.Module):
 
 
 class Layer(nn.Module):
-    """One layer of Llama. Source: Touvron et al., "LLaMA" (2023)."""
+    """One layer of a Llama or of a Gemma 3.
+
+    Sources: Touvron et al., "LLaMA" (2023); Gemma Team, "Gemma 3 Technical Report" (2025).
+    """
 
     def __init__(self, source: Source, i: int, rank: int) -> None:
         super().__init__()
         self.shape = source.shape
+        self.slides = (i + 1) % source.shape.sliding_period != 0
 
         def tensor(name: str) -> np.ndarray:
             return source.tensor(f"model.layers.{i}.{name}.weight")
 
-        self.products = nn.ModuleDict(
-            {name.split(".")[1]: Added(tensor(name), rank) for name in PRODUCTS}
-        )
-        self.input_layernorm = nn.Parameter(torch.tensor(tensor("input_layernorm")))
-        self.post_attention_layernorm = nn.Parameter(
-            torch.tensor(tensor("post_attention_layernorm"))
+        self.products = nn.ModuleDict({_last(name): Added(tensor(name), rank) for name in PRODUCTS})
+        norms = NORMS[source.shape.architecture]
+        self.norms = nn.ParameterDict(
+            {_last(name): nn.Parameter(torch.tensor(tensor(name))) for name in norms}
         )
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turns: tuple[Turn, Turn]) -> Tensor:
         """float32[sequences, tokens, width] to the same."""
         shape, product = self.shape, self.products
+        gemma = shape.architecture == "gemma3"
         n, length, _ = x.shape
 
         def heads(name: str, count: int) -> Tensor:
             return product[name](y).view(n, length, count, shape.head_width).transpose(1, 2)
 
-        y = F.rms_norm(x, x.shape[-1:], self.input_layernorm, shape.epsilon).bfloat16()
-        q = _turn(heads("q_proj", shape.heads), cos, sin)
-        k = _turn(heads("k_proj", shape.kv_heads), cos, sin)
+        y = self._normed(x, "input_layernorm").bfloat16()
+        q, k = heads("q_proj", shape.heads), heads("k_proj", shape.kv_heads)
+        if gemma:
+            q, k = self._normed(q, "q_norm"), self._normed(k, "k_norm")
+        q, k = (_turn(part, turns[self.slides]).bfloat16() for part in (q, k))
         v = heads("v_proj", shape.kv_heads)
-        seen: Tensor = _applied(_Attention, q * shape.head_width**-0.5, k, v)
-        x = x + product["o_proj"](seen.transpose(1, 2).reshape(n, length, -1)).float()
-        y = F.rms_norm(x, x.shape[-1:], self.post_attention_layernorm, shape.epsilon).bfloat16()
-        return x + product["down_proj"](F.silu(product["gate_proj"](y)) * product["up_proj"](y))
+        most = shape.sliding if self.slides else length
+        seen: Tensor = _applied(_Attention, q * shape.head_width**-0.5, k, v, most)
+        y = product["o_proj"](seen.transpose(1, 2).reshape(n, length, -1)).float()
+        x = x + (self._normed(y, "post_attention_layernorm") if gemma else y)
+        before = "pre_feedforward_layernorm" if gemma else "post_attention_layernorm"
+        y = self._normed(x, before).bfloat16()
+        gate = product["gate_proj"](y)
+        gate = F.gelu(gate, approximate="tanh") if gemma else F.silu(gate)
+        y = product["down_proj"](gate * product["up_proj"](y)).float()
+        return x + (self._normed(y, "post_feedforward_layernorm") if gemma else y)
+
+    def _normed(self, x: Tensor, name: str) -> Tensor:
+        weight = self.norms[name]
+        return F.rms_norm(x.float(), weight.shape, weight, self.shape.epsilon)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 class Network(nn.Module):
-    """A frozen Llama, and what is added to it; returns the loss of sequences of tokens."""
+    """A frozen model, and what is added to it; returns the loss of sequences of tokens."""
 
     def __init__(self, source: Source, rank: int) -> None:
         super().__init__()
@@ -203,16 +232,26 @@ class Network(nn.Module):
     def added(self, i: int, name: str) -> Added:
         """One of :data:`PRODUCTS` of layer i."""
         found: Any = self.layers[i]
-        added: Added = found.products[name.split(".")[1]]
+        added: Added = found.products[_last(name)]
         return added
+
+    def normed(self, i: int, name: str) -> Tensor:
+        """One of :data:`NORMS` of layer i."""
+        found: Any = self.layers[i]
+        norm: Tensor = found.norms[_last(name)]
+        return norm
 
     def forward(self, tokens: Tensor) -> Tensor:
         """The mean loss, in nats, of int64[sequences, tokens] after the first of each."""
+        shape = self.shape
         x = self.embedding[tokens[:, :-1]].float()
-        cos, sin = _rotary(self.shape, x.shape[1], x.device)
+        if shape.architecture == "gemma3":
+            x = x * shape.width**0.5
+        bases = shape.rope_base, shape.rope_base_local
+        turns = tuple(_rotary(base, shape.head_width, x.shape[1], x.device) for base in bases)
         for layer in self.layers:
-            x = layer(x, cos, sin)
-        x = F.rms_norm(x, x.shape[-1:], self.norm, self.shape.epsilon).flatten(0, 1)
+            x = layer(x, turns)
+        x = F.rms_norm(x, x.shape[-1:], self.norm, shape.epsilon).flatten(0, 1)
         loss: Tensor = _applied(_Loss, x, self.head, tokens[:, 1:].flatten())
         return loss
 
@@ -224,47 +263,55 @@ def _applied(function: Any, *given: Any) -> Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """Causal attention, some queries at a time: on CPUs thrice as fast as what torch has."""
+    """Causal attention to the last so many keys, some queries at a time.
+
+    On CPUs it is thrice as fast as what torch has.
+    """
 
     QUERIES = 128
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, most: int) -> Tensor:
         ctx.save_for_backward(q, k, v)
+        ctx.most = most
         out = torch.empty_like(q)
-        for a in range(0, q.shape[2], _Attention.QUERIES):
-            some = q[:, :, a : a + _Attention.QUERIES]
-            _, seen = _Attention._seen(some, k, a)
-            values = v[:, :, : seen.shape[-1]]
-            out[:, :, a : a + _Attention.QUERIES] = (seen @ values).view(some.shape)
+        for queries, keys in _Attention._parts(q.shape[2], most):
+            some = q[:, :, queries]
+            _, seen = _Attention._seen(some, k[:, :, keys], most)
+            out[:, :, queries] = (seen @ v[:, :, keys]).view(some.shape)
         return out
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v = ctx.saved_tensors
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for a in range(0, q.shape[2], _Attention.QUERIES):
-            part = slice(a, a + _Attention.QUERIES)
-            some, seen = _Attention._seen(q[:, :, part], k, a)
-            end = seen.shape[-1]
-            back = grads[0][:, :, part].reshape(some.shape)
-            dv[:, :, :end] += seen.mT @ back
-            weights = seen * (back @ v[:, :, :end].mT)
+        for queries, keys in _Attention._parts(q.shape[2], ctx.most):
+            some, seen = _Attention._seen(q[:, :, queries], k[:, :, keys], ctx.most)
+            back = grads[0][:, :, queries].reshape(some.shape)
+            dv[:, :, keys] += seen.mT @ back
+            weights = seen * (back @ v[:, :, keys].mT)
             weights -= seen * weights.sum(-1, keepdim=True)
-            dq[:, :, part] = (weights @ k[:, :, :end]).view(q[:, :, part].shape)
-            dk[:, :, :end] += weights.mT @ some
-        return dq, dk, dv
+            dq[:, :, queries] = (weights @ k[:, :, keys]).view(q[:, :, queries].shape)
+            dk[:, :, keys] += weights.mT @ some
+        return dq, dk, dv, None
 
     @staticmethod
-    def _seen(q: Tensor, k: Tensor, a: int) -> tuple[Tensor, Tensor]:
-        """Queries from place `a` on, by heads of keys, and how much they see of each key."""
+    def _parts(length: int, most: int) -> Iterator[tuple[slice, slice]]:
+        """Some queries, and all keys that any of them sees."""
+        for a in range(0, length, _Attention.QUERIES):
+            b = min(a + _Attention.QUERIES, length)
+            yield slice(a, b), slice(max(0, a + 1 - most), b)
+
+    @staticmethod
+    def _seen(q: Tensor, k: Tensor, most: int) -> tuple[Tensor, Tensor]:
+        """Queries by heads of keys, and how much they see of each key; both end at one place."""
         n, heads, count, width = q.shape
-        kv = k.shape[1]
+        kv, keys = k.shape[1], k.shape[2]
         some = q.reshape(n, kv, -1, width)
-        scores = (some @ k[:, :, : a + count].mT).view(n, kv, heads // kv, count, a + count)
-        ahead = torch.ones(count, count, dtype=torch.bool, device=q.device).triu(1)
-        scores[..., a:].masked_fill_(ahead, -torch.inf)
-        return some, torch.softmax(scores, -1).view(n, kv, -1, a + count)
+        scores = (some @ k.mT).view(n, kv, heads // kv, count, keys)
+        back = torch.arange(keys - count, keys)[:, None] - torch.arange(keys)
+        scores.masked_fill_(((back < 0) | (back >= most)).to(q.device), -torch.inf)
+        return some, torch.softmax(scores, -1).view(n, kv, -1, keys)
 
 
 class _Loss(torch.autograd.Function):
@@ -276,8 +323,9 @@ class _Loss(torch.autograd.Function):
         for rows in torch.split(torch.arange(len(x), device=x.device), 128):
             logits = F.linear(x[rows].bfloat16(), head).float()
             some = wanted[rows, None]
-            total += (torch.logsumexp(logits, 1) - logits.gather(1, some)[:, 0]).sum()
-            logits = torch.softmax(logits, 1)
+            sums = torch.logsumexp(logits, 1, keepdim=True)
+            total += (sums - logits.gather(1, some)).sum()
+            logits.sub_(sums).exp_()
             logits.scatter_add_(1, some, logits.new_full(some.shape, -1.0))
             back[rows] = (logits.bfloat16() @ head).float()
         ctx.save_for_backward(back / len(x))
@@ -289,14 +337,19 @@ class _Loss(torch.autograd.Function):
         return back * grads[0], None, None
 
 
-def _rotary(shape: Shape, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    half = shape.head_width // 2
-    steps = shape.rope_base ** (-torch.arange(half, device=device) / half)
+Turn = tuple[Tensor, Tensor]
+"""Cosines and sines, by place and pair."""
+
+
+def _rotary(base: float, width: int, length: int, device: torch.device) -> Turn:
+    half = width // 2
+    steps = base ** (-torch.arange(half, device=device) / half)
     angles = torch.arange(length, device=device)[:, None] * steps
     return angles.cos().bfloat16(), angles.sin().bfloat16()
 
 
-def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def _turn(x: Tensor, turn: Turn) -> Tensor:
+    cos, sin = turn
     a, b = x.chunk(2, -1)
     return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
 
@@ -344,9 +397,9 @@ def _write(network: Network, output: Path, data: Path) -> None:
         if path.is_file()
     }
     tensors: dict[str, np.ndarray] = {"norm": network.norm.detach().cpu().numpy()}
-    for i, layer in enumerate(network.layers):
-        for name in ("input_layernorm", "post_attention_layernorm"):
-            tensors[f"layers.{i}.{name}"] = getattr(layer, name).detach().cpu().numpy()
+    for i in range(network.shape.layers):
+        for name in NORMS[network.shape.architecture]:
+            tensors[f"layers.{i}.{name}"] = network.normed(i, name).detach().cpu().numpy()
         for name in PRODUCTS:
             added = network.added(i, name)
             up, down, shift = integers(added.up.detach(), added.down.detach())
