@@ -10,6 +10,7 @@ waits.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
@@ -70,29 +71,59 @@ def lean(function: Callable[..., Any]) -> Any:
 
 def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     compiled = numba.njit(**options)(function)
-    fingerprint = _fingerprint(function, options)
-    _FINGERPRINTS[id(compiled)] = fingerprint
+    digest = hashlib.sha256(Path(function.__code__.co_filename).read_bytes())
+    digest.update(repr(options).encode())
+    _OWN[id(compiled)] = function, digest.digest()
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if file is not None:  # None where compiling is switched off
-        file._source_stamp = (file._source_stamp, fingerprint)
+        file.__class__ = _stamped(type(file))
+        file.compiled = compiled
     return compiled
 
 
-_FINGERPRINTS: dict[int, str] = {}  # of compiled functions, which live as long as the process
+# Of compiled functions, which live as long as the process: what they were made of, and a digest
+# of their file as it was then.
+_OWN: dict[int, tuple[Callable[..., Any], bytes]] = {}
+_KNOWN: dict[int, bytes] = {}
 
 
-def _fingerprint(function: Callable[..., Any], options: dict[str, Any]) -> str:
-    """A digest of all that is compiled into `function`: its file, its callees, its constants."""
-    digest = hashlib.sha256(Path(function.__code__.co_filename).read_bytes())
-    digest.update(repr(options).encode())
-    for value in _globals_used(function):
-        if id(value) in _FINGERPRINTS:
-            digest.update(_FINGERPRINTS[id(value)].encode())
-        elif isinstance(value, np.ndarray):
-            digest.update(value.tobytes())
-        elif isinstance(value, (int, tuple, np.generic)):
-            digest.update(repr(value).encode())
-    return digest.hexdigest()
+@functools.cache
+def _stamped(kind: Any) -> Any:
+    """numba's index of a function's machine code, with a stamp that has the fingerprint, too.
+
+    It is asked for when the function is first called: only then is everything there that the
+    function uses, some of which may stand below it.
+    """
+
+    class Stamped(kind):  # type: ignore[misc]
+        @property
+        def _source_stamp(self) -> tuple[Any, bytes]:
+            return vars(self)["_source_stamp"], fingerprint(self.compiled)
+
+    return Stamped
+
+
+def fingerprint(compiled: Any, within: frozenset[int] = frozenset()) -> bytes:
+    """A digest of all that is compiled into a function: its file, its callees, its constants.
+
+    Args:
+        compiled: made by :func:`jit` or :func:`lean`.
+        within: functions on the way to this one, as they call each other.
+    """
+    me = id(compiled)
+    if me not in _KNOWN:
+        function, own = _OWN[me]
+        digest = hashlib.sha256(own)
+        for value in _globals_used(function):
+            if id(value) in _OWN:
+                if id(value) not in within | {me}:
+                    digest.update(fingerprint(value, within | {me}))
+            elif isinstance(value, np.ndarray):
+                digest.update(value.tobytes())
+            elif isinstance(value, (int, tuple, np.generic)):
+                digest.update(repr(value).encode())
+        _KNOWN[me] = digest.digest()
+    return _KNOWN[me]
 
 
 def _globals_used(function: Callable[..., Any]) -> Iterator[Any]:

@@ -61,19 +61,18 @@ def _processes(found: Found) -> str:
 
 
 def _overhead(found: Found) -> str:
-    loop = found["loop"]
-    names = (
-        ("loop", "a plain loop"),
-        ("thread", "the scheduler, one thread"),
-        ("process", "the scheduler, one process"),
-    )
-    lines = [
-        [text, f"{found[name]:.3f}", "" if name == "loop" else f"{found[name] / loop - 1:+.2%}"]
-        for name, text in names
-    ]
+    loop, alone = found["loop"], found["alone"]
+    lines = [["a plain loop", f"{loop:.3f}", "", "", ""]]
+    for name in ("thread", "process"):
+        whole, own = found[name], alone[name]
+        parts = [f"{whole / loop - 1:+.1%}", f"{own:.3f}", f"{own / loop:.2%}"]
+        lines.append([f"the scheduler, one {name}", f"{whole:.3f}", *parts])
+    head = ["by", "s", "beside the loop", "without work, s", "of the loop"]
     return (
         f"**The scheduler.** {found['blocks']} blocks of {found['block_size']:,} bytes of text at "
-        f"`-{found['level']}`.\n\n{table(['by', 's', 'more'], lines)}"
+        f"`-{found['level']}`; and the same blocks with nothing done to them, which shows what the "
+        "scheduler takes by itself where the difference of two runs is within what a machine's "
+        f"speed wavers by.\n\n{table(head, lines)}"
     )
 
 

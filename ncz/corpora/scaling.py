@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,14 @@ def by_processes(
 
 
 def overhead(
-    text: bytes, level: int = 3, blocks: int = 64, block_size: int = 1 << 17, repeat: int = 5
+    text: bytes, level: int = 3, blocks: int = 64, block_size: int = 1 << 14, repeat: int = 15
 ) -> Found:
-    """Seconds that a plain loop takes over some blocks, and the scheduler with one worker."""
+    """Seconds that a plain loop takes over some blocks, and the scheduler with one worker.
+
+    What is looked for is smaller than what a machine's speed wavers by from second to second. So
+    the turns are short and many, and the scheduler is timed by itself, too: the same blocks, to
+    which nothing is done.
+    """
     data = _repeated(text, blocks * block_size)
     raws = [data[at : at + block_size] for at in range(0, len(data), block_size)]
     work = partial(levels.encode, levels.plan(level, block_size))
@@ -83,7 +88,7 @@ def overhead(
         for raw in raws:
             work(raw)
 
-    def thread() -> None:
+    def thread(work: Callable[[bytes], object] = work) -> None:
         for _ in ordered_map(work, raws, 1):
             pass
 
@@ -91,12 +96,15 @@ def overhead(
         _warm(work, text, crew, 1)
         work(text[:block_size])
 
-        def process() -> None:
+        def process(work: Callable[[bytes], object] = work) -> None:
             for _ in ordered_map(work, raws, 0, crew):
                 pass
 
         seconds = _best({"loop": loop, "thread": thread, "process": process}, repeat)
-    return {"level": level, "blocks": blocks, "block_size": block_size, **seconds}
+        works = {"thread": partial(thread, bytes), "process": partial(process, bytes)}
+        alone = _best(works, repeat)
+    found = {"level": level, "blocks": blocks, "block_size": block_size, "alone": alone}
+    return found | seconds
 
 
 def by_streams(text: bytes, few: int = 1 << 14, many: int = 1 << 18, streams: int = 32) -> Found:
@@ -182,7 +190,7 @@ def _warm(work: Callable[[bytes], object], text: bytes, crew: Crew, count: int) 
         pass
 
 
-def _best(works: dict[str, Callable[[], object]], repeat: int) -> dict[str, float]:
+def _best(works: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:
     """Seconds of each at its best, taken in turns."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeat):
@@ -233,7 +241,7 @@ def _measure(
     content = text.read_bytes()
     measures: dict[str, Callable[[], Found]] = {
         "processes": lambda: by_processes(content, block_size=block_size, repeat=repeat),
-        "overhead": lambda: overhead(content, block_size=block_size // 8, repeat=repeat),
+        "overhead": lambda: overhead(content, block_size=block_size // 64, repeat=5 * repeat),
         "streams": lambda: by_streams(content, few, many),
         "memory": lambda: memory(text, [int(size) for size in sizes.split(",")], threads=threads),
     }

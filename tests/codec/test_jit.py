@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ncz.codec import jit as module
-from ncz.codec.jit import compiling, jit, lean
+from ncz.codec.jit import compiling, fingerprint, jit, lean
 from ncz.codec.notice import set_notice
 from ncz.models.contextmix import hashing, kernel
 
@@ -40,6 +40,10 @@ import numpy as np
 import steps
 from ncz.codec.jit import jit
 from steps import FACTOR, SHAPE, TABLE, WIDE, step
+
+@jit
+def early(x):
+    return by_name(x)  # which stands below
 
 @jit
 def by_name(x):
@@ -79,15 +83,14 @@ def load(folder: Path, name: str, source: str) -> ModuleType:
     return loaded
 
 
-def fingerprints(folder: Path, steps: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def fingerprints(folder: Path, steps: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     with monkeypatch.context() as patch:
         for name in ("steps", "run"):
             patch.setitem(sys.modules, name, None)
         load(folder, "steps", steps)
         run = load(folder, "run", RUN)
     return {
-        name: module._FINGERPRINTS[id(getattr(run, name))]
-        for name in ("by_name", "by_module", "alone")
+        name: fingerprint(getattr(run, name)) for name in ("by_name", "by_module", "alone", "early")
     }
 
 
@@ -100,6 +103,7 @@ def test_a_fingerprint_follows_what_is_compiled_in(
     then = fingerprints(tmp_path / "c", STEPS.replace(*CHANGES[change]), monkeypatch)
     assert then["by_name"] != before["by_name"]
     assert then["by_module"] != before["by_module"]
+    assert then["early"] != before["early"]
     assert then["alone"] == before["alone"]
 
 
@@ -118,7 +122,7 @@ def test_a_constant_changed_elsewhere_is_seen(
                 "from ncz.codec.jit import jit\nfrom elsewhere import VALUE\n"
                 "@jit\ndef f(x):\n    return x + VALUE\n",
             )
-        kept[value] = module._FINGERPRINTS[id(used.f)]
+        kept[value] = fingerprint(used.f)
     assert kept[7] != kept[8]
 
 
@@ -126,7 +130,7 @@ def test_the_cache_is_stamped_with_it() -> None:
     """The engine's own functions; numba compares the stamp when it loads machine code."""
     for function in (kernel.code_block, hashing.find_line):
         stamp = function._cache._cache_file._source_stamp
-        assert stamp[-1] == module._FINGERPRINTS[id(function)]
+        assert stamp[-1] == fingerprint(function)
         assert len(stamp) == 2, "numba's own stamp is kept beside it"
 
 
@@ -137,7 +141,7 @@ def test_old_machine_code_is_not_run(tmp_path: Path) -> None:
         (tmp_path / "run.py").write_text(RUN)
         os.utime(tmp_path / "run.py", (1, 1))  # what numba looks at: unchanged
         out = subprocess.run(
-            [sys.executable, "-c", "import run; print(run.by_name(1), run.by_module(1))"],
+            [sys.executable, "-c", "import run; print(run.early(1), run.by_module(1))"],
             cwd=tmp_path,
             env=os.environ
             | {

@@ -42,7 +42,7 @@ MEMORY = {
 FOUND = {
     "machine": MACHINE,
     "processes": PROCESSES,
-    "overhead": {**OVERHEAD, "process": 2.04},
+    "overhead": {**OVERHEAD, "process": 2.04, "alone": {"thread": 0.002, "process": 0.03}},
     "streams": STREAMS,
     "memory": MEMORY,
 }
@@ -101,8 +101,8 @@ def test_the_page() -> None:
     page = scale_page.page(FOUND)
     assert "Test CPU, 2 cores, 2026-01-01" in page
     assert "| encode | 8.00 | 4.20 | 1.90 × |" in page
-    assert "| the scheduler, one thread | 2.010 | +0.50% |" in page
-    assert "| the scheduler, one process | 2.040 | +2.00% |" in page
+    assert "| the scheduler, one thread | 2.010 | +0.5% | 0.002 | 0.10% |" in page
+    assert "| the scheduler, one process | 2.040 | +2.0% | 0.030 | 1.50% |" in page
     assert "32 streams are restored 9.0 times as fast as one" in page
     assert "| 2,000,000,000 | 303 | +1.0% | 100 |" in page
     assert "None of this was measured." in page
@@ -140,7 +140,7 @@ def test_measuring_a_little(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_bytes(TEXT)
     parts = [f"--part={part}" for part in ("processes", "overhead", "memory")]
-    small = ["--block-size=8192", "--repeat=1", "--sizes=20000,40000", "--threads=1"]
+    small = ["--block-size=65536", "--repeat=1", "--sizes=20000,40000", "--threads=1"]
     done = CliRunner().invoke(
         scaling.main, ["measure", str(text), f"--out={tmp_path}", *parts, *small]
     )
@@ -149,7 +149,7 @@ def test_measuring_a_little(tmp_path: Path) -> None:
     assert set(found) == {"machine", "processes", "overhead", "memory"}
     assert all(found["processes"]["encode"][count] > 0 for count in "12")
     assert 0 < found["processes"]["coded_size"] < 8 * 8192
-    assert set(found["overhead"]) >= {"loop", "thread", "process"}
+    assert set(found["overhead"]) >= {"loop", "thread", "process", "alone"}
     peaks = found["memory"]["peaks"]
     assert [peaks[size]["raw_size"] for size in ("20000", "40000")] == [20_000, 40_000]
     assert all(peak["peak_bytes"] > 10 << 20 for peak in peaks.values())

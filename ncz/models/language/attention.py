@@ -7,6 +7,10 @@ what is summed up is integers again. Both sums are products by panels
 positions to a panel, values sixteen numbers to a panel with the positions as terms, all
 panels side by side.
 
+Streams that begin with the same tokens have the same keys and values of these, which are kept
+once. Several of their queries go through them at once, for what attention takes is the time to
+fetch them; the sums are the same.
+
 Source: Vaswani et al., "Attention Is All You Need" (2017); grouped queries: Ainslie et al.,
 "GQA" (2023).
 """
@@ -22,9 +26,10 @@ from ncz.models.language.rows import highest
 
 WEIGHT = np.float32(16383)  # of the largest weight
 _PIECE = 512  # positions whose values are summed up at once: 14 + 7 + 9 bits are below 2³¹
-_TOGETHER = 24  # queries of one stream, following each other, that go through its past at once
+_TOGETHER = 24  # queries that go through what they all see at once
 _APART = 32  # numbers between rows, which in steps of 4 KiB would push each other out of the cache
 _SUM_ONE = np.float32(1 << 20)  # of the weights' sum
+_SUMMED = 1024  # of these, which make less than 2³¹
 _LOG2_E = 1.4426950408889634
 
 
@@ -89,11 +94,16 @@ def _softmax(
     if most_value > np.float32(0):
         turn = WEIGHT / most_value
     total = np.int64(0)
-    for j in range(scores.size):
-        p = exp2(max(exponents[j] - top, LOWEST))
-        total += np.int64(np.int32(nearest(p * _SUM_ONE)))
-        v = value_scale[j] * turn
-        weights[j] = np.int16(np.int32(nearest(p * v)))
+    for first in range(0, scores.size, _SUMMED):
+        # Sums of 32 bits are twice as many at once.
+        count = min(_SUMMED, scores.size - first)
+        e, v, w = exponents[first:], value_scale[first:], weights[first:]
+        some = np.int32(0)
+        for j in range(count):
+            p = exp2(max(e[j] - top, LOWEST))
+            some = np.int32(some + np.int32(nearest(p * _SUM_ONE)))
+            w[j] = np.int16(np.int32(nearest(p * np.float32(v[j] * turn))))
+        total += np.int64(some)
     unit = most_value / WEIGHT
     share = np.float32(total) / _SUM_ONE
     return unit / share
@@ -108,6 +118,7 @@ def attend(
     kept_values: np.ndarray,
     value_scale: np.ndarray,
     most: np.ndarray,
+    shared: np.ndarray,
     streams: np.ndarray,
     position: np.ndarray,
     factor: float,
@@ -122,6 +133,8 @@ def attend(
         keys: int8[streams, kv_heads, panels of positions, width / 2, LANES, 2].
         kept_values: int8[streams, kv_heads, positions / 2, width in whole panels, 2].
         key_scale, value_scale, most: float32[streams, kv_heads, positions].
+        shared: int64[streams]: keys and values of the first so many positions are the first
+            stream's, and there alone; whole panels, and 0 where `sliding`.
         streams, position: int64[rows]: which stream, and where in it; keys up to there count.
         factor: see :func:`query_factor`.
         sliding: how many of them, or 0 for all.
@@ -140,22 +153,18 @@ def attend(
     exact = np.empty((most_rows * group, wide), np.int64)
     r = 0
     while r < count:
-        s = streams[r]
-        some = 1
-        while (
-            some < most_rows
-            and r + some < count
-            and streams[r + some] == s
-            and position[r + some] == position[r] + some
-        ):
-            some += 1
+        some = _run(streams, position, r, most_rows)
+        lead, joint = streams[r], position[r] + some  # whose keys all of these see, and how many
+        if 0 < shared[lead] <= position[r]:
+            joint = shared[lead]
+            some = _sharing(shared, streams, position, r, most_rows)
+            lead = 0
         rows = some * group
-        end = position[r] + some
         low = max(0, position[r] + 1 - sliding) if sliding else 0
         low -= low % LANES
         for h in range(kv):
             query = (h * count + r) * group * width
-            past = (s * kv + h) * room * width
+            past = (lead * kv + h) * room * width
             times(
                 queries,
                 query,
@@ -163,7 +172,7 @@ def attend(
                 rows,
                 keys,
                 past + low * width,
-                (end - low + LANES - 1) // LANES,
+                (joint - low + LANES - 1) // LANES,
                 LANES * width,
                 2 * LANES,
                 width >> 1,
@@ -171,9 +180,30 @@ def attend(
                 0,
                 step,
             )
+            for k in range(some):
+                now = position[r + k]
+                if now < joint:
+                    continue
+                past = (streams[r + k] * kv + h) * room * width
+                times(
+                    queries,
+                    query + k * group * width,
+                    width,
+                    group,
+                    keys,
+                    past + joint * width,
+                    (now + LANES - joint) // LANES,
+                    LANES * width,
+                    2 * LANES,
+                    width >> 1,
+                    scores,
+                    k * group * step + joint - low,
+                    step,
+                )
             for k in range(rows):
-                now = position[r] + k // group
+                s, now = streams[r + k // group], position[r + k // group]
                 begin = max(0, now + 1 - sliding) if sliding else 0
+                end = max(joint, now + 1)
                 units[k] = _softmax(
                     scores[k, begin - low : now + 1 - low],
                     key_scale[s, h, begin : now + 1],
@@ -185,32 +215,98 @@ def attend(
                 )
                 weights[k, : begin - low] = 0
                 weights[k, now + 1 - low : end - low + (end & 1)] = 0
-            past = (s * kv + h) * room * wide
-            for at in range(low, end, _PIECE):
-                pairs = (min(_PIECE, end - at) + 1) >> 1
-                times(
+            exact[:rows] = 0
+            past = (lead * kv + h) * room * wide
+            _sum_up(weights, 0, step, rows, kept_values, past, low, low, joint, wide, part, exact)
+            for k in range(some):
+                now = position[r + k]
+                if now < joint:
+                    continue
+                past = (streams[r + k] * kv + h) * room * wide
+                _sum_up(
                     weights,
-                    at - low,
+                    k * group,
                     step,
-                    rows,
+                    group,
                     kept_values,
-                    past + at * wide,
-                    wide // LANES,
-                    2 * LANES,
-                    2 * wide,
-                    pairs,
-                    part,
-                    0,
+                    past,
+                    low,
+                    joint,
+                    now + 1,
                     wide,
+                    part,
+                    exact,
                 )
-                for k in range(rows):
-                    if at == low:
-                        exact[k] = 0
-                    for c in range(wide):
-                        exact[k, c] += np.int64(part[k, c])
             for k in range(rows):
                 first = (h * group + k % group) * width
                 target = out[r + k // group, first : first + width]
                 for c in range(width):
                     target[c] = np.float32(exact[k, c]) * units[k]
         r += some
+
+
+@jit
+def _run(streams: np.ndarray, position: np.ndarray, r: int, most: int) -> int:
+    """How many rows from `r` on are tokens of one stream that follow each other."""
+    some = 1
+    while (
+        some < most
+        and r + some < streams.size
+        and streams[r + some] == streams[r]
+        and position[r + some] == position[r] + some
+    ):
+        some += 1
+    return some
+
+
+@jit
+def _sharing(
+    shared: np.ndarray, streams: np.ndarray, position: np.ndarray, r: int, most: int
+) -> int:
+    """How many rows from `r` on see as many of the first stream's keys as that one."""
+    some = 1
+    while (
+        some < most
+        and r + some < streams.size
+        and shared[streams[r + some]] == shared[streams[r]]
+        and position[r + some] >= shared[streams[r]]
+    ):
+        some += 1
+    return some
+
+
+@jit
+def _sum_up(
+    weights: np.ndarray,
+    row: int,
+    step: int,
+    rows: int,
+    kept_values: np.ndarray,
+    past: int,
+    low: int,
+    begin: int,
+    end: int,
+    wide: int,
+    part: np.ndarray,
+    exact: np.ndarray,
+) -> None:
+    """Add values from `begin` to `end`, by weights that begin at `low`, to some of the sums."""
+    for at in range(begin, end, _PIECE):
+        times(
+            weights,
+            row * step + at - low,
+            step,
+            rows,
+            kept_values,
+            past + at * wide,
+            wide // LANES,
+            2 * LANES,
+            2 * wide,
+            (min(_PIECE, end - at) + 1) >> 1,
+            part,
+            0,
+            wide,
+        )
+        for k in range(rows):
+            for c in range(wide):
+                exact[row + k, c] += np.int64(part[k, c])

@@ -151,7 +151,6 @@ def assemble(head: dict[str, Any], tensors: dict[str, np.ndarray]) -> Exact:
     layers = []
     for i in range(shape.layers):
         at = f"layer.{i}"
-        slides = shape.sliding > 0 and (i + 1) % shape.sliding_period != 0
         layers.append(
             Layer(
                 qkv=linear(f"{at}.qkv"),
@@ -164,7 +163,7 @@ def assemble(head: dict[str, Any], tensors: dict[str, np.ndarray]) -> Exact:
                 norm_k=tensors.get(f"{at}.norm_k"),
                 norm_attention=tensors.get(f"{at}.norm_attention"),
                 norm_feed=tensors.get(f"{at}.norm_feed"),
-                sliding=shape.sliding if slides else 0,
+                sliding=shape.sliding if shape.slides(i) else 0,
             )
         )
     model = Exact(

@@ -67,6 +67,7 @@ class Past(NamedTuple):
     key_scale: np.ndarray
     value_scale: np.ndarray
     most: np.ndarray
+    shared: np.ndarray
 
 
 def weights_of(model: Exact) -> Weights:
@@ -262,6 +263,7 @@ def attention_of(
         past.values[i],
         past.value_scale[i],
         past.most[i],
+        past.shared[i],
         streams,
         position,
         weights.factor,

@@ -76,20 +76,39 @@ class Cache:
         panels, numbers = -(-capacity // LANES), -(-shape.head_width // LANES)
         scales = (*place, panels * LANES)
         self.past = Past(
-            np.zeros((*place, panels, shape.head_width // 2, LANES, 2), np.int8),
-            np.zeros((*place, panels * LANES // 2, numbers * LANES, 2), np.int8),
-            *(np.zeros(scales, np.float32) for _ in range(3)),
+            keys=np.zeros((*place, panels, shape.head_width // 2, LANES, 2), np.int8),
+            values=np.zeros((*place, panels * LANES // 2, numbers * LANES, 2), np.int8),
+            key_scale=np.zeros(scales, np.float32),
+            value_scale=np.zeros(scales, np.float32),
+            most=np.zeros(scales, np.float32),
+            shared=np.zeros(place[:2], np.int64),
         )
+        self._sees_all = [not shape.slides(i) for i in range(shape.layers)]
 
     def share_first(self, seen: int) -> None:
-        """Give all streams the first `seen` places of the first one."""
+        """Give all streams the first `seen` places of the first one.
+
+        Where a layer sees them all, whole panels of them stay where they are. So when the first
+        one is read anew from its beginning, all others have to be before they go on.
+        """
         past = self.past
         panels = -(-seen // LANES)
-        past.keys[:, 1:, :, :panels] = past.keys[:, :1, :, :panels]
-        pairs = panels * LANES // 2
-        past.values[:, 1:, :, :pairs] = past.values[:, :1, :, :pairs]
+        for i, sees_all in enumerate(self._sees_all):
+            first = seen // LANES if sees_all else 0
+            past.shared[i] = first * LANES
+            past.keys[i, 1:, :, first:panels] = past.keys[i, :1, :, first:panels]
+            pairs = slice(first * LANES // 2, panels * LANES // 2)
+            past.values[i, 1:, :, pairs] = past.values[i, :1, :, pairs]
         for scale in (past.key_scale, past.value_scale, past.most):
             scale[:, 1:, :, :seen] = scale[:, :1, :, :seen]
+
+    def leave(self, stream: int, start: int) -> None:
+        """Have `stream` keep all places from `start` on by itself: 0, or behind what it shares."""
+        shared = self.past.shared[:, stream]
+        if start == 0:
+            shared[:] = 0
+        elif start < shared.max():
+            raise ValueError(f"place {start} of a stream that shares {shared.max()}")
 
     @staticmethod
     def memory(model: Exact, streams: int, capacity: int) -> int:
@@ -97,7 +116,7 @@ class Cache:
         shape = model.shape
         places = -(-capacity // LANES) * LANES
         wide = shape.head_width + -(-shape.head_width // LANES) * LANES
-        return shape.layers * streams * shape.kv_heads * places * (wide + 12)
+        return shape.layers * streams * (shape.kv_heads * places * (wide + 12) + 8)
 
 
 class Network:
@@ -146,6 +165,7 @@ class Network:
             float32[n, width]: the residual after the last layer, for :meth:`product`.
         """
         _check(cache, start + tokens.size - 1)
+        cache.leave(stream, start)
         x = self._embed(tokens)
         many = bool(self._of_torch) and tokens.size > CHUNK
         chunk = _CHUNK_OF_TORCH if many else CHUNK

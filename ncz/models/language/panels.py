@@ -173,7 +173,7 @@ def _sums_of(
 
 
 _CASE = 8  # more than panels at once
-_AHEAD = 4096  # bytes: what is multiplied next is fetched while the processor still multiplies
+_AHEAD = 8192  # bytes: what is multiplied next is fetched while the processor still multiplies
 _sums: Any = _sums_of
 
 
@@ -211,7 +211,11 @@ def _case(
             both = builder.load(builder.bitcast(builder.gep(start, [at]), _WEIGHTS.as_pointer()))
             both.align = 1
             weights.append(builder.sext(both, _PAIRS))
-        _prefetch(builder, builder.gep(builder.gep(starts[0], [at]), [_INT(_AHEAD)]))
+        for line in range(max(1, panels // 2)):
+            # Panels lie side by side or one after the other: their bytes are next to each other.
+            step = at if panels == 1 else builder.mul(loop.index, pairs.type(2 * LANES * panels))
+            ahead = builder.gep(builder.gep(starts[0], [step]), [_INT(_AHEAD + 64 * line)])
+            _prefetch(builder, ahead)
         for row, of_row in zip(activations, totals, strict=True):
             pair = builder.load(builder.gep(row, [loop.index]))
             pair.align = 2

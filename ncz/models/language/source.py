@@ -56,6 +56,10 @@ class Shape:
     pre: str = "default"
     begin: int = 0
 
+    def slides(self, i: int) -> bool:
+        """Whether layer `i` sees the last :attr:`sliding` keys only."""
+        return self.sliding > 0 and (i + 1) % self.sliding_period != 0
+
 
 @dataclass(frozen=True)
 class Source:

@@ -162,7 +162,7 @@ class Layer(nn.Module):
     def __init__(self, source: Source, i: int, rank: int) -> None:
         super().__init__()
         self.shape = source.shape
-        self.slides = (i + 1) % source.shape.sliding_period != 0
+        self.slides = source.shape.slides(i)
 
         def tensor(name: str) -> np.ndarray:
             return source.tensor(f"model.layers.{i}.{name}.weight")

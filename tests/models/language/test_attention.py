@@ -94,6 +94,7 @@ def compiled(it: Past, sliding: int, rows: np.ndarray) -> np.ndarray:
         past.values,
         past.value_scale,
         past.most,
+        past.shared,
         np.ones(rows.size, np.int64),
         rows,
         FACTOR,

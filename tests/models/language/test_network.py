@@ -196,6 +196,26 @@ def test_streams_that_begin_alike(architecture: str, engine: type) -> None:
 
 @BOTH
 @ENGINES
+def test_streams_that_begin_alike_go_on_together(architecture: str, engine: type) -> None:
+    made = engine(tiny.model(architecture))
+    cache = made.cache(20, 150)
+    made.read(cache, 0, tokens(70))
+    cache.share_first(70)
+    streams = np.arange(20)
+    said = np.stack([np.concatenate([tokens(70), tokens(4, seed=s)]) for s in range(20)])
+    for place in range(70, 74):
+        x = made.step(cache, streams, said[:, place], np.full(20, place))
+    again = made.cache(1, 150)
+    for s in range(20):
+        assert same(made.read(again, 0, said[s])[-1:], x[s : s + 1])
+    # One that begins anew has its own.
+    assert same(made.read(cache, 7, tokens(150)), whole("random", architecture))
+    last = made.step(cache, streams[:2], tokens(2), np.full(2, 74))
+    assert same(made.read(again, 0, np.append(said[1], tokens(2)[1]))[-1:], last[1:])
+
+
+@BOTH
+@ENGINES
 @MODELS
 @pytest.mark.parametrize("way", [INT8, products.Float32])
 def test_every_way_to_multiply(architecture: str, engine: type, way: type, model_of: str) -> None:
