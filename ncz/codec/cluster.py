@@ -61,7 +61,7 @@ def cluster(
         seats = _Seats(link, per_node)
         workers += [Remote(link, seats, node, prepare) for node in seats.all()]
         _start(workers)
-        return Crew(workers)
+        return Crew(workers, together=max(seats.taken.values()))
     except BaseException:
         for worker in workers:
             worker.close()
@@ -262,7 +262,7 @@ class _Seats:
     def __init__(self, link: Link, per_node: int) -> None:
         self._link = link
         self._per_node = per_node
-        self._taken: Counter[str] = Counter()
+        self.taken: Counter[str] = Counter()  # workers, by node
         self._lock = threading.Lock()
         # Ray is not to start a worker again by itself: it does not know what that was told.
         self.actors = link.ray.remote(
@@ -284,7 +284,7 @@ class _Seats:
         # One on each node first: if there is less to do than there are workers, all nodes share.
         rounds = range(max(self._room(node) for node in nodes))
         seats = [node for i in rounds for node in nodes if i < self._room(node)]
-        self._taken.update(node.id for node in seats)
+        self.taken.update(node.id for node in seats)
         return seats
 
     def another(self, last: Node, stays: bool) -> Node:
@@ -303,15 +303,15 @@ class _Seats:
         if not alive:
             raise WorkerGone("the cluster has no node left; look at it with: ray status")
         with self._lock:
-            self._taken[last.id] -= 1
+            self.taken[last.id] -= 1
             node = min(
                 alive,
                 key=lambda node: (
                     (node.id == last.id) != stays,
-                    self._taken[node.id] / self._room(node),
+                    self.taken[node.id] / self._room(node),
                 ),
             )
-            self._taken[node.id] += 1
+            self.taken[node.id] += 1
         return node
 
     def cores(self, node: Node) -> int:

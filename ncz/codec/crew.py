@@ -131,12 +131,14 @@ class Crew:
 
     Args:
         workers: who they are.
-        overhead: bytes of this machine's memory that each of them takes besides its tasks.
+        overhead: bytes of memory that each of them takes besides its tasks.
+        together: how many of them share the memory of one machine, at most; 0 for all.
     """
 
-    def __init__(self, workers: Sequence[Worker], overhead: int = 0) -> None:
+    def __init__(self, workers: Sequence[Worker], overhead: int = 0, together: int = 0) -> None:
         self.workers = tuple(workers)
         self.overhead = overhead
+        self.together = together or len(self.workers)
         self._shared = _Shared(self.workers)
         self._stop = weakref.finalize(self, self._shared.stop)
 

@@ -76,7 +76,8 @@ def _compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     _OWN[id(compiled)] = function, digest.digest()
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if file is not None:  # None where compiling is switched off
-        file.__class__ = _stamped(type(file))
+        kind: Any = type(file)
+        file.__class__ = _stamped(kind)
         file.compiled = compiled
     return compiled
 

@@ -31,6 +31,7 @@ from ncz.formats.options import CompressOptions
 from ncz.formats.stream import compress_stream, decompress_stream
 
 RESULTS = "scaling.json"
+_MODULE = "ncz.corpora.scaling"  # this one, which may be running as a script
 
 Found = dict[str, Any]
 
@@ -149,7 +150,7 @@ def memory(text: Path, sizes: list[int], level: int = 3, threads: int = 2) -> Fo
     """The most memory that compressing texts of these sizes takes, each in a process of its own."""
     peaks = {}
     for size in sizes:
-        command = [sys.executable, "-m", __name__, "peak", str(text)]
+        command = [sys.executable, "-m", _MODULE, "peak", str(text)]
         options = [f"--size={size}", f"--level={level}", f"--threads={threads}"]
         done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True)
         if done.returncode:

@@ -106,6 +106,8 @@ def fit_crew(
 ) -> int:
     """The same for a crew: how many of its workers to keep busy.
 
+    Where they are on several machines, each of these keeps the limit.
+
     Args:
         crew: who works.
         memory: what a coder needs; one of the crew is asked, which may have to load a model that
@@ -121,7 +123,13 @@ def fit_crew(
     if memlimit is None:
         return crew.size
     needed = pipeline.once(memory, of, crew)
-    return fit_threads(crew.size, needed, block_size, memlimit, crew.overhead)
+    busy = fit_threads(crew.together, needed, block_size, memlimit, crew.overhead)
+    if busy < crew.together:
+        return busy  # for all of them may be on one machine
+    busy = crew.size
+    while busy > crew.together and pipeline.in_flight(busy) * 2 * block_size > memlimit:
+        busy -= 1  # blocks of all workers are here
+    return busy
 
 
 def check_crew(crew: Crew | None, threads: int) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import ncz
 from ncz.codec import crew as crews
 from ncz.codec.coder import Coder, ModelRef
-from ncz.codec.crew import Crew
+from ncz.codec.crew import Crew, Here
 from ncz.codec.errors import CorruptBlock, MemoryLimitError, ModelMissing, NczError
 from ncz.codec.processes import OVERHEAD, processes
 from ncz.formats import coders, levels, stream
@@ -175,6 +175,13 @@ def test_the_memory_limit_counts_each_process(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(MemoryLimitError) as caught:
             fit_crew(crew, _need, 100 * MIB, MIB, 150 * MIB)
     assert caught.value.needed == 100 * MIB + OVERHEAD + 2 * MIB
+
+
+def test_each_of_several_machines_keeps_the_limit() -> None:
+    with Crew([Here() for _ in range(40)], together=2) as crew:
+        assert fit_crew(crew, _need, 100 * MIB, MIB, 250 * MIB) == 40
+        assert fit_crew(crew, _need, 100 * MIB, MIB, 150 * MIB) == 1
+        assert fit_crew(crew, _need, MIB, MIB, 60 * MIB) == 29  # the others' blocks are too many
 
 
 def _need(size: int) -> int:

@@ -1,6 +1,6 @@
 """What ncz adds to the weights of a published model before it converts them.
 
-A small model that was tuned to instructions and cut to four bits has lost some of what it knew of
+A small model that was cut to four bits, or tuned to instructions, has lost some of what it knew of
 plain text. A low-rank sum for every matrix of its layers, and new norms, bring much of it back:
 see :mod:`ncz.models.language.tune`, which trains them. They come with ncz, and the digest of the
 exact file covers what they make of a model.
@@ -26,6 +26,10 @@ FILES = {
     "smollm2-135m-instruct-q4_1": (
         "smollm2-135m-instruct-q4_1.safetensors",
         "953d59fcf23bc0131abbb28c976c1eaf03169e14f6bc6f3ccb57ba01ba4c57ea",
+    ),
+    "gemma3-270m": (
+        "gemma3-270m.safetensors",
+        "498fd0105f780480aed6c50a67a8385b3c9841d83dc935064229c9129b54ddbd",
     ),
 }
 """By the name of the model: the file, and its SHA-256 in hex."""

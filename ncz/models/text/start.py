@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILES = {
     1: ("start.safetensors", "f85969e9fe977bb1ca47f0016bd7dfe0d7424e21770d39dbabc1096a996517ab"),
-    2: ("pair.safetensors", "35600947619e7e0cbbc6629c5e105cdc720e53862e1e6837ac319ea50af22492"),
+    2: ("pair.safetensors", "12c564700ad8e1f744dc1ad2842e693c17374da758c7a051580e2d427f9937a9"),
 }
 """For one language model and for two: the name and the SHA-256, in hex."""
 

@@ -107,10 +107,10 @@ BUILTIN = (
         ),
         238_175_590,
         "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-        "5c09dab765a2bb41c28cdadc27d7bb81a64257b686984d9632235b3d4cb030fe",
+        "2eafe2bc2416796962c9399223e4757d59642790f50c2b187519a6d703629eac",
         True,
         "https://ai.google.dev/gemma/terms",
-        "Gemma 3 with 270 million weights, of 4 to 8 bits",
+        "Gemma 3 with 270 million weights, of 4 to 8 bits, and what ncz adds",
     ),
     Weights(
         "smollm2-135m",
