@@ -2,7 +2,7 @@
 
 A campaign of a million tries is run in pieces, on any day, so what it finds is added to what is
 there, as long as that is of the same version of ncz. What was found by another version is
-replaced: it says nothing about this one.
+replaced: it says nothing about this one. Several processes may add at once.
 """
 
 from __future__ import annotations
@@ -32,23 +32,26 @@ def add(folder: Path, part: str, found: Found) -> Found:
     Returns:
         what the file holds now: the sums, and ``machine``.
     """
+    from filelock import FileLock
+
     path = folder / f"{part}.json"
-    now = machine.describe()
-    known = read(folder, part)
-    if known.get("machine", {}).get("ncz") != now["ncz"]:
-        known = {}
-    total = {**known, **found, "machine": now}
-    for name in known.keys() & found.keys():
-        total[name] = _both(name, known[name], found[name])
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = temporaries.create(path)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(total, file, indent=2)
-            file.write("\n")
-        temporaries.publish(temporary, path, replace=True)
-    finally:
-        temporaries.discard(temporary)
+    with FileLock(folder / f".{part}.lock"):
+        now = machine.describe()
+        known = read(folder, part)
+        if known.get("machine", {}).get("ncz") != now["ncz"]:
+            known = {}
+        total = {**known, **found, "machine": now}
+        for name in known.keys() & found.keys():
+            total[name] = _both(name, known[name], found[name])
+        descriptor, temporary = temporaries.create(path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(total, file, indent=2)
+                file.write("\n")
+            temporaries.publish(temporary, path, replace=True)
+        finally:
+            temporaries.discard(temporary)
     return total
 
 
