@@ -32,13 +32,31 @@ def add(folder: Path, part: str, found: Found) -> Found:
     Returns:
         what the file holds now: the sums, and ``machine``.
     """
+    return _write(folder, part, found, keep=True)
+
+
+def put(folder: Path, part: str, found: Found) -> Found:
+    """The same in place of what is there, for what is measured and not counted."""
+    return _write(folder, part, found, keep=False)
+
+
+def read(folder: Path, part: str) -> Found:
+    """What ``PART.json`` holds; empty if it is not there."""
+    path = folder / f"{part}.json"
+    if not path.is_file():
+        return {}
+    known: Found = json.loads(path.read_text("utf-8"))
+    return known
+
+
+def _write(folder: Path, part: str, found: Found, keep: bool) -> Found:
     from filelock import FileLock
 
     path = folder / f"{part}.json"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{part}.lock"):
         now = machine.describe()
-        known = read(folder, part)
+        known = read(folder, part) if keep else {}
         if known.get("machine", {}).get("ncz") != now["ncz"]:
             known = {}
         total = {**known, **found, "machine": now}
@@ -53,15 +71,6 @@ def add(folder: Path, part: str, found: Found) -> Found:
         finally:
             temporaries.discard(temporary)
     return total
-
-
-def read(folder: Path, part: str) -> Found:
-    """What ``PART.json`` holds; empty if it is not there."""
-    path = folder / f"{part}.json"
-    if not path.is_file():
-        return {}
-    known: Found = json.loads(path.read_text("utf-8"))
-    return known
 
 
 def _both(name: str, before: Any, now: Any) -> Any:
