@@ -347,7 +347,8 @@ def main(
         click.echo(f"{shape.name}: {tried:,} faults")
         seconds = round(time.monotonic() - started, 1)
         more = {"peak_bytes": found.peak, "failures": failures, "seconds": seconds}
-        tally.add(out, PART, {"files": 1, "faults": tried, **counts, **more})
+        of_shape = {"files": 1, f"files: {shape.name}": 1, "faults": tried}
+        tally.add(out, PART, {**of_shape, **counts, **more})
     raise SystemExit(1 if failed else 0)
 
 

@@ -111,15 +111,16 @@ def attempt(seed: int, folder: Path, levels: tuple[int, ...] = LEVELS) -> Killed
         for _ in range(chance.randint(1, _AGAIN) if scene.resumes else 1):
             moment = _kill(scene, folder, chance, undisturbed, own)
             if moment is None:
-                killed.counts["ended_before"] += 1
+                killed.counts["ended_before_the_kill"] += 1
             else:
                 killed.counts["kills"] += 1
                 killed.counts[f"kills_{moment}"] += 1
                 killed.counts[f"kills of {scene.name}"] += 1
                 killed.counts["temporaries_left"] += bool(scene.leftovers(folder))
             check(scene.losses(folder), f"killed {moment}")
+        killed.counts["begun"] += 1
+        killed.counts["reruns"] += _left_to_do(scene, folder)
         check(_finish(scene, folder), "run again")
-        killed.counts["reruns"] += 1
     return killed
 
 
@@ -148,7 +149,7 @@ def _kill(
         return "in_a_process_of_its_own" if process.wait() == -signal.SIGKILL else None
     if chance.random() < 0.5:
         child = command(scene.args, folder)
-        child.wait(chance.uniform(0, 1.05) * undisturbed.seconds)
+        child.wait(chance.uniform(0, 0.95) * undisturbed.seconds)
         return "by_the_clock" if child.kill() == -signal.SIGKILL else None
     first = max(1, undisturbed.steps - _LAST) if chance.random() < 0.7 else 1
     step = chance.randint(first, max(first, undisturbed.steps))
@@ -162,14 +163,19 @@ def _kill(
 def _finish(scene: Scene, folder: Path) -> list[str]:
     """Run the command again; what is wrong afterwards."""
     args = list(scene.args)
+    if not _left_to_do(scene, folder):
+        return scene.losses(folder) + scene.unfinished(folder)
     if not scene.resumes and any(scene.whole(folder, name) for name in scene.outputs):
         args.insert(1, "-f")  # else it refuses, rightly, what it has made already
-    sources = [folder / output.source for output in scene.outputs.values()]
-    if any(path.exists() for path in sources):
-        code, said = _to_its_end(args, folder)
-        if code:
-            return [f"it ended with {code}: {said}"]
+    code, said = _to_its_end(args, folder)
+    if code:
+        return [f"it ended with {code}: {said}"]
     return scene.losses(folder) + scene.unfinished(folder)
+
+
+def _left_to_do(scene: Scene, folder: Path) -> bool:
+    """Whether any input is there, which --rm may have removed."""
+    return any((folder / output.source).exists() for output in scene.outputs.values())
 
 
 def _to_its_end(
@@ -221,7 +227,7 @@ def main(count: int, seed: int | None, levels: str, folder: Path | None, out: Pa
             since.failures += killed.failures
             for failure in killed.failures:
                 click.echo(failure, err=True)
-            if made >= count or since.counts["reruns"] >= _SAVED:
+            if made >= count or since.counts["begun"] >= _SAVED:
                 _save(out, since, time.monotonic() - started)
                 since, started = Killed(), time.monotonic()
                 click.echo(f"{made:,} kills", nl=True)
@@ -229,7 +235,7 @@ def main(count: int, seed: int | None, levels: str, folder: Path | None, out: Pa
 
 
 def _save(out: Path, killed: Killed, seconds: float) -> None:
-    always = dict.fromkeys(("kills", "reruns", "lost"), 0)
+    always = dict.fromkeys(("kills", "begun", "reruns", "lost"), 0)
     rest = {"failures": killed.failures, "seconds": round(seconds, 1)}
     tally.add(out, PART, {**always, **killed.counts, **rest})
 

@@ -67,8 +67,8 @@ PARTS = (
     Part(
         "faults",
         "Faults of every kind",
-        "Small files of every shape: each of levels 1 to 6, one block and several, nothing at all, "
-        "several members, skippable sections, an .ncz file in an .ncz file. To each header, block, "
+        "Small files of many shapes (`files: …`), among them several blocks and members, nothing "
+        "at all, skippable sections, an .ncz file in an .ncz file. To each header, block, "
         "section and tail of them, and to the bytes around their boundaries: bits flipped, the "
         "part dropped, doubled, exchanged with another, the file cut there; and coded data that "
         "is wrong under checks that fit it (`forge`). Each was decoded in four ways: in sequence, "
@@ -81,8 +81,10 @@ PARTS = (
         "passes over, or where a file was cut between two members.",
         "`wrong`: bytes that are not the content's, or damage that went unnoticed; `unnamed`: an "
         "error that does not say where, or says another place; `crashed`: an error outside of "
-        "ncz's family, or a dead process; `over_memory`: more memory than the file needs to be "
-        "decoded whole; `hung`.",
+        "ncz's family, or a dead process; `over_memory`: more memory, of what Python and numpy "
+        "allocate, than the lowest `--memlimit` that the whole file can be decoded under, and room "
+        "for the file and its content, watched wherever damage is not to coded data alone; "
+        "`hung`: a minute without an end.",
         ("wrong", "unnamed", "crashed", "over_memory", "hung"),
         "faults",
         None,
@@ -95,7 +97,9 @@ PARTS = (
         "or neither, into new names or over old files, were killed by SIGKILL: by the clock, "
         "anywhere in the time that the work takes, or at a step, before or after one of its calls "
         "that touch a file, most of them near the end, where outputs are synced and named and "
-        "inputs removed. After each, the folder was looked at, and the same command run again.",
+        "inputs removed. After each, the folder was looked at. Then the same command was run "
+        "again, with `--resume` after up to three kills, and with `-f` where an output was "
+        "there already; not where `--rm` had removed all inputs, and nothing was left to do.",
         "A content that is neither in its input nor in a whole output; anything under a final name "
         "that is not whole; an old file that is gone before the new one is there; a file that "
         "nobody would know for a temporary one; a rerun that does not finish the work.",
@@ -109,7 +113,8 @@ PARTS = (
         "Soak",
         "Rounds without a pause, in several processes: files of every kind (text, binary, sparse, "
         "random, repetitive, tiny, empty), levels 1 to 6 and now and then 7, threads, block sizes, "
-        "pipes, ranges, folders, `--rm` and `--resume`, damage, kills.",
+        "pipes, ranges, folders, `--rm` and `--resume`, damage, kills. Seconds are those of all "
+        "processes together.",
         "A byte that differs, a command that ends otherwise than it should, or not.",
         ("lost",),
         "seconds",
