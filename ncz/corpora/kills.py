@@ -167,6 +167,11 @@ def _finish(scene: Scene, folder: Path) -> list[str]:
         return scene.losses(folder) + scene.unfinished(folder)
     if not scene.resumes and any(scene.whole(folder, name) for name in scene.outputs):
         args.insert(1, "-f")  # else it refuses, rightly, what it has made already
+        if scene.among:
+            # With -f, outputs that lie among the inputs would be inputs: name those instead.
+            sources = sorted(output.source for output in scene.outputs.values())
+            args = [one for one in args if one not in ("-r", scene.among)]
+            args += [name for name in sources if (folder / name).exists()]
     code, said = _to_its_end(args, folder)
     if code:
         return [f"it ended with {code}: {said}"]

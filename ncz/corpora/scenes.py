@@ -12,7 +12,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import ncz
@@ -50,6 +50,7 @@ class Scene:
         compressing: whether outputs are .ncz files.
         removes: ``--rm`` is among the arguments.
         resumes: ``--resume`` is.
+        among: the folder that is named in place of inputs, if outputs come to lie in it.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Scene:
     compressing: bool
     removes: bool = False
     resumes: bool = False
-    stdin: str | None = field(default=None)
+    among: str = ""
 
     def lay(self, folder: Path) -> None:
         """Make the folder as it is before, and empty of all else."""
@@ -199,6 +200,7 @@ def _tree(chance: random.Random, level: int, size: int, options: tuple[str, ...]
         compressing,
         "--rm" in options,
         "--resume" in options,
+        "" if aside else "d",
     )
 
 

@@ -183,3 +183,24 @@ def test_the_command_in_a_child_is_the_command(tmp_path: Path) -> None:
     assert (tmp_path / "said").read_text() == "ncz: missing: no such file\n"
     with pytest.raises(Lost, match="ended with"):
         forked.warm(["decompress", str(tmp_path / "missing.ncz")])
+
+
+@pytest.mark.parametrize("options", [(), ("--rm",)])
+def test_a_folder_with_some_outputs_in_it_is_finished(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    names = ("d/a", "d/b", "d/c")
+    scene = Scene(
+        "compress -r",
+        ("compress", "-1", "-r", *options, "d"),
+        dict.fromkeys(names, CONTENT),
+        {f"{name}.ncz": Output(name, CONTENT) for name in names},
+        True,
+        bool(options),
+        among="d",
+    )
+    scene.lay(tmp_path)
+    (tmp_path / "d/a.ncz").write_bytes(ncz.compress(CONTENT, 1))
+    assert scene.losses(tmp_path) == []
+    assert kills._finish(scene, tmp_path) == []
+    assert scene.done(tmp_path)
