@@ -16,8 +16,15 @@ SCALE_TEXT ?= $(RESULTS_OF)/$(firstword $(TEXTS))
 SCALE_PARTS ?= processes overhead streams memory
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
+# Where campaigns leave their counts, which add up, and how long or how much each goes on for.
+RELIABILITY ?= bench-out/reliability
+SOAK_TIME ?= 3600
+KILLS ?= 1000
+# The tests that coverage is counted in.
+COVERAGE_TESTS ?= tests
 
-.PHONY: help setup demo test check lint bench results results-text scale man clean
+.PHONY: help setup demo test check lint bench results results-text scale \
+	faults kills soak coverage reliability man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
@@ -27,6 +34,11 @@ help:
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
 	@echo 'make results-text  the same for texts with language models (an hour)'
 	@echo 'make scale    how the work scales, into docs/scale.md (hours; SCALE_PARTS=... for parts)'
+	@echo 'make faults   damage of every kind to small files (minutes; the counts of each run add up)'
+	@echo 'make kills    kill the command $(KILLS) times and look for losses (minutes; KILLS=N)'
+	@echo 'make soak     use ncz in every way without a pause (an hour; SOAK_TIME=seconds)'
+	@echo 'make coverage what the fast tests run of ncz/codec and ncz/formats (minutes)'
+	@echo 'make reliability  what these and other campaigns counted, into docs/reliability.md'
 	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
@@ -68,6 +80,22 @@ results-text: $(READY)
 scale: $(READY)
 	$(BIN)/python -m ncz.corpora.scaling measure $(SCALE_TEXT) --out bench-out/scale $(SCALE_PARTS:%=--part %)
 	$(BIN)/python -m ncz.corpora.publish --scale bench-out/scale
+
+faults: $(READY)
+	$(BIN)/python -m ncz.corpora.faults --out $(RELIABILITY)
+
+kills: $(READY)
+	$(BIN)/python -m ncz.corpora.kills --count $(KILLS) --out $(RELIABILITY)
+
+soak: $(READY)
+	$(BIN)/python -m ncz.corpora.soak --time $(SOAK_TIME) --processes $(JOBS) --out $(RELIABILITY)
+
+coverage: $(READY)
+	$(BIN)/python -m pytest -m 'not slow' $(COVERAGE_TESTS) --cov --cov-report=json:$(RELIABILITY)/report.json
+	$(BIN)/python -m ncz.corpora.covered $(RELIABILITY)/report.json --out $(RELIABILITY)
+
+reliability: $(READY)
+	$(BIN)/python -m ncz.corpora.publish --reliability $(RELIABILITY)
 
 man: $(READY)
 	$(BIN)/ncz man build/man/man1

@@ -40,6 +40,7 @@ from ncz.codec import crew as crews
 from ncz.codec.crew import Crew
 from ncz.codec.pipeline import in_flight
 from ncz.codec.together import Steps
+from ncz.formats import temporaries
 
 if TYPE_CHECKING:
     from ncz.formats.stream import Progress, StreamStats
@@ -226,6 +227,7 @@ class Transfer:
             if is_special(path):
                 raise Failure(f"--resume needs an output that can be read back: {shown(path)}")
             if not self.destination.force and _made_from(source, path):
+                temporaries.tidy(path)
                 raise Skip(f"was done before: {shown(path)} is there, with the same time")
         check_free(path, force=self.destination.force)
         if self.destination.remove:
@@ -265,7 +267,7 @@ class Transfer:
                 sink = stack.enter_context(special_target(path))
             else:
                 if self.destination.recursive and self.destination.folder:
-                    path.parent.mkdir(parents=True, exist_ok=True)
+                    temporaries.make_folder(path.parent)
                 target = stack.enter_context(
                     unfinished_target(
                         path,

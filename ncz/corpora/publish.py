@@ -5,7 +5,8 @@
 ``README.md`` between two markers. ``make results-text`` does the same with texts, on which the slow
 levels are worth their time: ``--texts OUT…`` writes ``docs/results-text.md`` and another part.
 ``make scale`` writes ``docs/scale.md`` from what :mod:`ncz.corpora.scaling` left in OUT
-(``--scale``).
+(``--scale``), and ``make reliability`` writes ``docs/reliability.md`` from the counts of campaigns
+in OUT (``--reliability``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import click
 
-from ncz.corpora import plot, report, rows, scale_page, scaling
+from ncz.corpora import plot, reliability_page, report, rows, scale_page, scaling, tally
 from ncz.corpora.registry import CorpusError
 from ncz.corpora.rows import Row
 
@@ -106,6 +107,22 @@ def publish_scale(out: Path, root: Path) -> list[Path]:
     return [target]
 
 
+def publish_reliability(out: Path, root: Path) -> list[Path]:
+    """Writes the document about reliability and returns its path.
+
+    Raises:
+        CorpusError: no campaign has left anything in `out`.
+    """
+    names = [part.name for part in reliability_page.PARTS]
+    found = {name: tally.read(out, name) for name in names}
+    found = {name: counts for name, counts in found.items() if counts}
+    if not found:
+        raise CorpusError(f"{out} has no counts; run: python -m ncz.corpora.kills --out {out}")
+    target = root / "docs" / "reliability.md"
+    target.write_text(reliability_page.page(found), "utf-8")
+    return [target]
+
+
 def _measured(out: Path) -> tuple[list[Row], dict[str, Any]]:
     source = out / "results.json"
     if not source.is_file():
@@ -125,15 +142,20 @@ def between(text: str, inserted: str, first: str, last: str) -> str:
 @click.command()
 @click.option("--texts", is_flag=True, help="Benchmarks of texts.")
 @click.option("--scale", is_flag=True, help="How the work scales.")
+@click.option("--reliability", is_flag=True, help="Counts of campaigns.")
 @click.option("--root", type=click.Path(path_type=Path), default=".", help="The working copy.")
 @click.argument("out", type=click.Path(path_type=Path), nargs=-1, required=True)
-def main(texts: bool, scale: bool, root: Path, out: tuple[Path, ...]) -> None:
+def main(texts: bool, scale: bool, reliability: bool, root: Path, out: tuple[Path, ...]) -> None:
     """Write what the benchmarks in OUT found into the documents."""
     if not texts and len(out) != 1:
         raise click.UsageError("the documents hold one benchmark; only texts may come from several")
+    if texts + scale + reliability > 1:
+        raise click.UsageError("--texts, --scale and --reliability: one of them")
     try:
         if scale:
             files = publish_scale(out[0], root)
+        elif reliability:
+            files = publish_reliability(out[0], root)
         else:
             files = publish_texts(out, root) if texts else publish(out[0], root)
     except CorpusError as error:

@@ -30,6 +30,7 @@ _NAME_LIMIT = 200  # bytes of the final name to repeat; file systems allow 255 f
 _unfinished: set[Path] = set()
 _resumable: set[Path] = set()
 _lock = threading.Lock()  # a signal is handled in a thread of its own; then held to the end
+_DISK_ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 _PATIENCE_S = 2.0  # a file system that hangs must not keep the process from ending
 
 
@@ -73,6 +74,9 @@ def resume(final: Path) -> tuple[int, Path]:
         try:
             _lock_file(descriptor)
             status = os.fstat(descriptor)
+            if _drop_second_name(path, status, final):
+                os.close(descriptor)
+                continue
             if not _mine(status):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             # A run that ended meanwhile may have given this file its final name.
@@ -85,6 +89,18 @@ def resume(final: Path) -> tuple[int, Path]:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def tidy(final: Path) -> None:
+    """Remove what a run has left of `final` that was killed just when it had named it."""
+    path = resumable_name(final)
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            _lock_file(descriptor)
+            _drop_second_name(path, os.fstat(descriptor), final)
+        finally:
+            os.close(descriptor)
 
 
 def leave(path: Path) -> None:
@@ -155,15 +171,36 @@ def settle(file: BinaryIO, temporary: Path, final: Path, *, replace: bool) -> No
 
 
 def sync_folder(path: Path) -> None:
-    """Have the name of `path` on the disk, too."""
+    """Have the name of `path` on the disk, too.
+
+    Raises:
+        OSError: the disk failed, or is full.
+    """
     if os.name != "posix":
         return
-    with contextlib.suppress(OSError):  # some file systems cannot sync a folder
+    try:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+    except OSError as error:
+        # Some file systems cannot sync a folder, and some folders may not be read.
+        if error.errno in _DISK_ERRORS:
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """A folder and all above it, with their names on the disk.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [path, *path.parents]
+    missing = missing[: next(n for n, one in enumerate(missing) if one.exists())]
+    path.mkdir(parents=True, exist_ok=True)
+    for one in reversed(missing):
+        sync_folder(one)
 
 
 def discard(temporary: Path) -> None:
@@ -210,6 +247,20 @@ def _lock_file(descriptor: int) -> None:
         raise
     except OSError:
         pass  # a file system without locks: two runs would write the same bytes
+
+
+def _drop_second_name(path: Path, status: os.stat_result, final: Path) -> bool:
+    """Where `path` is but another name of `final`, remove that name; whether it was so.
+
+    A run that is killed between naming its output and dropping the name before leaves both.
+    """
+    try:
+        if status.st_nlink != 2 or not os.path.samestat(status, final.lstat()):
+            return False
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _mine(status: os.stat_result) -> bool:
