@@ -35,6 +35,8 @@ class CompressOptions:
             level and the block choose. More decode faster and compress less.
         gguf: at levels 7 to 9, a GGUF file that llama.cpp (the extra ``llama``) reads in place of
             the default model. What it makes can be restored only by the same build of llama.cpp.
+        verify: decode each block and compare it before it is written, or do not; None: only what
+            was made by an engine that is not exact, which is llama.cpp.
     """
 
     level: int = DEFAULT
@@ -43,6 +45,7 @@ class CompressOptions:
     memlimit: int | None = None
     streams: int | None = None
     gguf: Path | None = None
+    verify: bool | None = None
 
     def __post_init__(self) -> None:
         if self.streams is not None and not 1 <= self.streams <= MAX_STREAMS:

@@ -51,6 +51,8 @@ class TextCoder:
         load: how to get the model ready.
     """
 
+    exact = True
+
     def __init__(
         self,
         model: ModelRef,
