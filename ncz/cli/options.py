@@ -271,6 +271,26 @@ def memlimit(function: F) -> F:
     )(function)
 
 
+def max_output(function: F) -> F:
+    """--max-output as `max_output`, in bytes or None."""
+    return click.option(
+        "--max-output",
+        type=size_between(0),
+        metavar="SIZE",
+        help="Refuse a file whose content is larger than this; for files from strangers.",
+    )(function)
+
+
+def pull(function: F) -> F:
+    """--pull as `pull`."""
+    return click.option(
+        "--pull",
+        is_flag=True,
+        help="Fetch the language model that a file needs, if it is not here and ncz knows it. "
+        "Without this, nothing is fetched.",
+    )(function)
+
+
 def reports(function: F) -> F:
     """-q, -v, --no-progress and --json."""
     for option in reversed(

@@ -17,11 +17,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ncz.codec import crew, pipeline
+from ncz.codec import crew
 from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders, levels, oneshot
 from ncz.formats.levels import DEFAULT, Plan
-from ncz.formats.options import CompressOptions, fit_threads
+from ncz.formats.options import CompressOptions, fit_threads, held
 from ncz.formats.sample import Sample, spread
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Calibration:
         limit = options.memlimit
         threads = min(fit_threads(options.threads, plan.memory, plan.block_size, limit), blocks)
         memory = threads * replace(plan, block_size=block).memory
-        memory += pipeline.in_flight(threads) * 2 * block
+        memory += held(threads, block)
         waves = max(1.0, size / block / (1 if plan.models else min(threads, crew.cores())))
         return Estimate(
             level,

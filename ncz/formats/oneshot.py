@@ -75,7 +75,7 @@ def decompress(
             UnsupportedError, TruncatedError and CorruptBlock.
         MemoryLimitError: decoding needs more than `memlimit`.
         ModelMissing: `data` needs a language model that this machine does not have.
-        NczError: the content is larger than `max_output`.
+        OutputLimitError: the content is larger than `max_output`.
 
     >>> import ncz
     >>> ncz.decompress(ncz.compress(b"one") + ncz.compress(b" two"))

@@ -142,7 +142,7 @@ def test_restoring_without_the_model(ncz, tiny):
     digest = default.model().digest
     sentence = (
         f"this file needs the model '{tiny.stem}' with SHA-256 {digest}; "
-        f"get it with: ncz models pull {tiny.stem}"
+        f"get it with: ncz models pull {tiny.stem}, or let --pull fetch it"
     )
     for args in (["decompress"], ["test"], ["cat"], ["decompress", "-c"]):
         result = ncz(*args, "a.ncz")

@@ -152,7 +152,7 @@ def test_only_what_is_not_exact_is_verified_by_default() -> None:
 def test_the_room_for_it_counts() -> None:
     plan = levels.plan(1, 1 << 20)
     assert replace(plan, verify=True).memory == plan.memory + (1 << 20)
-    how = CompressOptions(1, block_size=1 << 20, memlimit=plan.memory + (2 << 20))
+    how = CompressOptions(1, block_size=1 << 20, memlimit=plan.memory + (4 << 20))
     compress_stream(io.BytesIO(GOOD), io.BytesIO(), how)
     with pytest.raises(MemoryLimitError):
         compress_stream(io.BytesIO(GOOD), io.BytesIO(), replace(how, verify=True))
