@@ -162,8 +162,10 @@ def decompress_many(
 
     def derive(path: Path) -> Path | str:
         stem = path.name[: -len(SUFFIX)]
-        if not stem or not path.name.lower().endswith(SUFFIX):
+        if not path.name.lower().endswith(SUFFIX):
             return f"does not end in {SUFFIX}"
+        if stem in ("", ".", ".."):  # of which the last two are folders
+            return f"has no name but {SUFFIX}"
         return path.with_name(stem)
 
     def run(src: BinaryIO, dst: BinaryIO, crew: Crew | None) -> Steps[StreamStats]:

@@ -185,3 +185,19 @@ def test_control_characters_in_names_do_not_reach_the_terminal(ncz):
     assert result.lines == [
         "ncz: a\\x1b[2J\\n: unknown suffix, expected .ncz: name the output with -o, or use -c"
     ]
+
+
+@pytest.mark.parametrize("name", [".ncz", "..ncz", "...ncz"])
+def test_what_is_left_without_the_suffix_has_to_be_the_name_of_a_file(ncz, name):
+    Path(name).write_bytes(coded(b"content"))
+    before = here()
+    for args in ([], ["-f"]):
+        result = ncz("decompress", *args, name)
+        assert result.code == 1
+        assert result.lines == [
+            f"ncz: {name}: unknown suffix, expected .ncz: name the output with -o, or use -c"
+        ]
+    for overwrite in (False, True):
+        (result,) = library.decompress_many([name], overwrite=overwrite)
+        assert result.skipped == "has no name but .ncz"
+    assert here() == before
