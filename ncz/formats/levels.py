@@ -12,6 +12,9 @@ from ncz.codec.coder import Coder, ModelRef
 from ncz.codec.errors import ModelMissing
 from ncz.formats import coders
 
+ENCODER = 1
+"""What the encoder makes of the same content and options. Raised with every change of the bytes
+that is no coder's revision and no format version. It stands in no file, for no reader needs it."""
 LEVELS = range(1, 10)
 DEFAULT = 6
 """What is taken where nothing says otherwise; the command takes :data:`DEFAULT_TEXT` for text."""
