@@ -27,6 +27,7 @@ from ncz.codec.errors import (
     ModelError,
     ModelMissing,
     NczError,
+    OutputLimitError,
     TruncatedError,
     UnsupportedError,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "ModelError",
     "ModelMissing",
     "NczError",
+    "OutputLimitError",
     "TruncatedError",
     "UnsupportedError",
     "__version__",

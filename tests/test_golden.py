@@ -5,19 +5,30 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ncz
-from tests.golden import make
+from ncz.codec.coder import CoderSpec
+from ncz.formats import coders, header, index, levels
+from ncz.models import contextmix
+from tests.golden import make, standins
 from tests.independent import reader
 
 MANIFEST: dict[str, dict[str, Any]] = json.loads(make.MANIFEST.read_text(encoding="utf-8"))
 
 # The framing of these is whole: what is wrong is known to who knows the coder, or decodes.
 WHOLE = {"raw-check", "coded-growth", "not-zstd", "content-check"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models() -> Iterator[None]:
+    """The small models and the engine that some golden files name."""
+    with standins.at_work():
+        yield
 
 
 def golden(kind: str, name: str) -> bytes:
@@ -101,3 +112,112 @@ def test_golden_files_are_not_made_again(
 
 def test_every_recipe_of_a_bad_file_is_golden() -> None:
     assert set(make.BAD) == set(MANIFEST["bad"])
+
+
+def test_every_recipe_of_a_good_file_is_golden() -> None:
+    assert {name.partition("@")[0] for name in MANIFEST["good"]} == set(make.GOOD)
+
+
+def test_every_golden_file_is_noted_with_the_version_that_made_it() -> None:
+    for entry in (*MANIFEST["good"].values(), *MANIFEST["bad"].values()):
+        assert make._order(entry["ncz"]) <= make._order(ncz.__version__)
+    for entry in MANIFEST["good"].values():
+        assert {"format", "encoder"} <= set(entry["by"])
+
+
+def test_every_coder_level_and_option_of_the_header_has_a_golden_file() -> None:
+    headers = [made for name in MANIFEST["good"] for made in make._headers(golden("good", name))]
+    specs = {spec for made in headers for spec in made.coders}
+    used = {spec for name in MANIFEST["good"] for spec in _used(golden("good", name))}
+    assert {spec.id for spec in used} == {*range(coders.LLAMA + 1)}
+    assert {CoderSpec(coders.ZSTD, bytes([level])) for level in range(1, 23)} <= used
+    assert {contextmix.coder(level).spec for level in range(2, 7)} <= used
+    windows = {
+        coders.from_spec(spec, made.models).windows  # type: ignore[attr-defined]
+        for made in headers
+        for spec in made.coders
+        if spec.id == coders.TEXT
+    }
+    for level in levels.MODEL_LEVELS:
+        window = levels.WINDOWS[level]
+        assert window in {(w.window, w.hop, w.prefix) for w in windows}, f"level {level}"
+    assert {1, 2} <= {spec.params[1] for spec in specs if spec.id == coders.TEXT}, "models"
+    assert {0, 1, header.MAX_MODELS} <= {len(made.models) for made in headers}
+    assert {1, header.MAX_CODERS} <= {len(made.coders) for made in headers}
+    assert {1, header.MAX_BLOCK_SIZE} <= {made.block_size for made in headers}
+    named = {model for made in headers for model in made.models}
+    assert set(header._numbered()) < named
+    assert header.MAX_NAME in {len(model.name.encode()) for model in named}
+
+
+def _used(coded: bytes) -> Iterator[CoderSpec]:
+    """For each block the coder that made it."""
+    found = index.load(io.BytesIO(coded))
+    for place in found.blocks:
+        head = index.read_head(io.BytesIO(coded), found, place)
+        yield found.members[place.member].header.coders[head.coder]
+
+
+CHANGED = """
+the encoder writes another {name}.ncz than ncz {version} has, and no number says so.
+- If it was not meant: files made from now on are others than those of the same release; undo it.
+- If readers of {version} cannot read it, or read it otherwise: raise the REVISION of its coder (the
+  format VERSION only if no coder is to blame), and go on reading the old one.
+- If they read it as well, and it is only another choice: raise ENCODER in ncz/formats/levels.py.
+Then say so in CHANGELOG.md, and have what is written now read for ever, too:
+python -m tests.golden.make --changed
+"""
+UNSAID = """
+the encoder writes another {name}.ncz than ncz {version} has, as {now} says where it was {then}.
+Have what is written now read for ever, too: python -m tests.golden.make --changed
+"""
+
+
+@pytest.mark.parametrize("recipe", make.GOOD)
+def test_what_is_written_changes_only_where_a_number_says_so(recipe: str) -> None:
+    assert judged(recipe, make.GOOD[recipe]()[0]) == ""
+
+
+def judged(recipe: str, coded: bytes) -> str:
+    """What is wrong with what a recipe gives now, and what to do."""
+    name = make.latest(recipe, MANIFEST)
+    assert name is not None, f"make it: python -m tests.golden.make {recipe}"
+    noted, now = MANIFEST["good"][name], make.numbers(coded)
+    if coded == golden("good", name):
+        return ""
+    if noted["by"].get("libzstd") != now.get("libzstd"):
+        pytest.skip(f"another libzstd than that of {name}.ncz: it may write what it likes")
+    sentence = CHANGED if now == noted["by"] else UNSAID
+    return sentence.format(name=name, version=noted["ncz"], now=now, then=noted["by"])
+
+
+def test_a_changed_encoder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = make.member(make.noise(5000), 1024)
+    assert "no number says so" in judged("stored", other)
+    monkeypatch.setattr(levels, "ENCODER", levels.ENCODER + 1)
+    assert "--changed" in judged("stored", other)
+    assert "no number says so" not in judged("stored", other)
+    assert judged("stored", golden("good", "stored")) == "", "the same bytes need no new file"
+
+
+def test_what_a_changed_encoder_writes_becomes_golden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = {name: make.GOOD[name] for name in ("empty", "stored", "zstd-1")}
+    monkeypatch.setattr(make, "HERE", tmp_path)
+    monkeypatch.setattr(make, "MANIFEST", tmp_path / "manifest.json")
+    monkeypatch.setattr(make, "GOOD", recipes)
+    assert make.main([*recipes]) == 0
+    content = make.noise(5000)
+    recipes["stored"] = lambda: (make.member(content, 1024), content)
+    assert make.main(["--changed"]) == 0
+    assert not (tmp_path / "good" / f"stored@{ncz.__version__}.ncz").exists(), "nothing says so"
+    monkeypatch.setattr(levels, "ENCODER", levels.ENCODER + 1)
+    monkeypatch.setattr(ncz, "__version__", "0.10.0")
+    assert make.main(["--changed"]) == 0
+    made = sorted(path.stem for path in (tmp_path / "good").iterdir())
+    assert made == ["empty", "stored", "stored@0.10.0", "zstd-1"]
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert make.latest("stored", manifest) == "stored@0.10.0"
+    assert make.main(["--changed"]) == 0, "and then all is well"
+    assert len(list((tmp_path / "good").iterdir())) == 4

@@ -11,6 +11,7 @@ from ncz.cli.crews import Workers
 from ncz.cli.each import Record, each_file
 from ncz.cli.exits import Failure
 from ncz.cli.inputs import named_or_piped, refuse_typing
+from ncz.cli.pulling import bringing
 from ncz.cli.quantities import extent as range_type
 from ncz.cli.reporting import Reporter, announce_waiting
 from ncz.cli.sources import open_source
@@ -31,7 +32,9 @@ from ncz.cli.targets import stdout_is_terminal, stdout_target
 @click.option("-f", "--force", is_flag=True, help="Write binary data to a terminal.")
 @options.workers
 @options.gguf
+@options.pull
 @options.memlimit
+@options.max_output
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.pass_context
 def command(
@@ -40,7 +43,9 @@ def command(
     extent: tuple[int, int | None] | None,
     force: bool,
     workers: Workers,
+    pull: bool,
     memlimit: int | None,
+    max_output: int | None,
     quiet: bool,
 ) -> None:
     """Write the content of files, or a range of it.
@@ -59,7 +64,8 @@ def command(
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompress_stream, read_range
 
-        how = DecompressOptions(threads=workers.threads, memlimit=memlimit)
+        bring = bringing(reporter) if pull else None
+        how = DecompressOptions(workers.threads, memlimit, max_output=max_output, bring=bring)
         with open_source(name) as source, stdout_target() as sink:
             if stdout_is_terminal() and not force:
                 sink.refuse_binary()

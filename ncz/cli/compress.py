@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     help="Cut the content into blocks of this size: larger ones compress better, smaller ones "
     "give finer random access.  [default: 8 MiB for -1 to -4, 16 MiB for -5 to -9]",
 )
+@options.verify
 @options.streams
 @options.engine
 @options.memlimit
@@ -65,6 +66,7 @@ def command(
     resume: bool,
     workers: Workers,
     block_size: int | None,
+    verify: bool | None,
     streams: int | None,
     engine: str,
     gguf: Path | None,
@@ -92,6 +94,8 @@ def command(
         raise click.UsageError(f"--engine llama is for levels 7 to 9, and -{level} has no model")
     if gguf is not None and streams is not None:
         raise click.UsageError("--engine llama makes one stream: leave out --streams")
+    if remove and verify is False:
+        raise click.UsageError("--rm removes only what was verified: leave out --no-verify")
     named = named_or_listed(files, "compress", recursive, filelist, null)
     destination = Destination(output, stdout, force, remove, resume, recursive)
     destination.check(named)
@@ -112,6 +116,7 @@ def command(
             block_size=block_size,
             memlimit=memlimit,
             streams=streams,
+            verify=remove or verify,
         )
         if how.level in MODEL_LEVELS:
             if gguf is not None:
@@ -133,15 +138,6 @@ def command(
 
         return replace(source, file=reading.as_file()), run
 
-    def restore(
-        src: BinaryIO, dst: BinaryIO, progress: Callable[[Progress], None] | None
-    ) -> StreamStats:
-        from ncz.formats.options import DecompressOptions
-        from ncz.formats.stream import decompress_stream
-
-        how = DecompressOptions(threads=workers.threads, memlimit=memlimit)
-        return decompress_stream(src, dst, how, progress, workers.crew)
-
     def derive(path: Path) -> Path:
         if names.is_compressed(path) and not force:
             raise Skip(f"ends in {names.SUFFIX} already, left alone (-f compresses it again)")
@@ -150,6 +146,6 @@ def command(
         return names.compressed_name(path)
 
     announce_waiting(reporter)
-    direction = Direction(True, derive, prepare, restore)
+    direction = Direction(True, derive, prepare)
     transfer = Transfer(direction, destination, reporter, not no_progress, tasks)
     ctx.exit(transfer.run(inputs))

@@ -12,7 +12,7 @@ from ncz.cli.crews import Workers
 from ncz.cli.exits import Failure
 from ncz.cli.gather import gather
 from ncz.cli.inputs import named_or_listed, refuse_typing
-from ncz.cli.quantities import size_between
+from ncz.cli.pulling import bringing
 from ncz.cli.reporting import Reporter, announce_waiting
 from ncz.cli.transfer import Destination, Direction, Transfer, side_by_side
 from ncz.codec.errors import CorruptBlock, TruncatedError
@@ -35,13 +35,9 @@ if TYPE_CHECKING:
 )
 @options.workers
 @options.gguf
+@options.pull
 @options.memlimit
-@click.option(
-    "--max-output",
-    type=size_between(0),
-    metavar="SIZE",
-    help="Refuse to write more than this for one file.",
-)
+@options.max_output
 @options.reports
 @click.pass_context
 def command(
@@ -57,6 +53,7 @@ def command(
     resume: bool,
     keep_going: bool,
     workers: Workers,
+    pull: bool,
     memlimit: int | None,
     max_output: int | None,
     quiet: bool,
@@ -94,6 +91,7 @@ def command(
             memlimit=memlimit,
             keep_going=keep_going,
             max_output=max_output,
+            bring=bringing(reporter, progress=not no_progress) if pull else None,
         )
         try:
             stats = yield from decompressing(src, dst, how, progress, workers.crew, kept)

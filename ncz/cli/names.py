@@ -8,6 +8,7 @@ from pathlib import Path
 from ncz.cli.exits import Failure
 
 SUFFIX = ".ncz"
+NO_NAMES = ("", ".", "..")  # of files: the last two are folders
 STDIO = "-"  # standard input as a FILE, standard output after -o
 STDOUT_NAMES = (STDIO, "/dev/stdout")  # opening the second by name would truncate what is there
 
@@ -26,10 +27,10 @@ def restored_name(path: Path) -> Path:
     """Where the decompressed file goes: beside the compressed one, without the suffix.
 
     Raises:
-        Failure: the name does not end in the suffix, or is nothing but the suffix.
+        Failure: the name does not end in the suffix, or what is left is no name of a file.
     """
     stem = path.name[: -len(SUFFIX)]
-    if not is_compressed(path) or not stem:
+    if not is_compressed(path) or stem in NO_NAMES:
         raise Failure(f"unknown suffix, expected {SUFFIX}: name the output with -o, or use -c")
     return path.with_name(stem)
 

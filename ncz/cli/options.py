@@ -101,8 +101,8 @@ def output(function: F) -> F:
                 " /-k",
                 "remove",
                 default=False,
-                help="Remove each input once its output is on disk and was read back and "
-                "compared, or keep it.  [default: keep]",
+                help="Remove each input once its output was verified, is on disk and was read back "
+                "from there, or keep it.  [default: keep]",
             ),
         ]
     ):
@@ -137,6 +137,16 @@ def many(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def verify(function: F) -> F:
+    """--verify and --no-verify as `verify`, None to leave it to the engine."""
+    return click.option(
+        "--verify/--no-verify",
+        default=None,
+        help="Decode each block and compare it with the input before it is written, or do not; "
+        "--rm does.  [default: only with --engine llama]",
+    )(function)
 
 
 def resume(function: F) -> F:
@@ -258,6 +268,26 @@ def memlimit(function: F) -> F:
         type=size_between(1),
         metavar="SIZE",
         help="Keep within this much memory: with fewer workers if that is enough, or refuse.",
+    )(function)
+
+
+def max_output(function: F) -> F:
+    """--max-output as `max_output`, in bytes or None."""
+    return click.option(
+        "--max-output",
+        type=size_between(0),
+        metavar="SIZE",
+        help="Refuse a file whose content is larger than this; for files from strangers.",
+    )(function)
+
+
+def pull(function: F) -> F:
+    """--pull as `pull`."""
+    return click.option(
+        "--pull",
+        is_flag=True,
+        help="Fetch the language model that a file needs, if it is not here and ncz knows it. "
+        "Without this, nothing is fetched.",
     )(function)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from ncz.cli.progress import shape
 from ncz.cli.reporting import Reporter, stderr_is_terminal
 
 if TYPE_CHECKING:
+    from ncz.codec.coder import ModelRef
     from ncz.models.weights import Progress, Weights
 
 
@@ -51,6 +53,30 @@ def stages(name: str, reporter: Reporter) -> Iterator[Progress | None]:
     finally:
         for bar in bars.values():
             bar.close()
+
+
+def bringing(reporter: Reporter, *, progress: bool = True) -> Callable[[ModelRef], None]:
+    """What fetches the models of a header, for a user who said --pull.
+
+    Only what ncz knows by the digest of its exact file is fetched; anything else that a header
+    names is left to decoding, which says what is missing.
+
+    Args:
+        reporter: whether a bar may be shown,
+        progress: and whether it is wanted.
+    """
+    watching = reporter if progress else replace(reporter, quiet=True)
+
+    def bring(model: ModelRef) -> None:
+        from ncz.models import weights
+
+        known = weights.known(model.digest.hex())
+        if known is None or weights.whole(known.name):
+            return
+        with stages(known.name, watching) as report:
+            weights.pull(known, report, ask)
+
+    return bring
 
 
 def ask(weights: Weights) -> bool:

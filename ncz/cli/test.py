@@ -11,6 +11,7 @@ from ncz.cli.crews import Workers
 from ncz.cli.each import Record, each_file
 from ncz.cli.inputs import named_or_piped, refuse_typing
 from ncz.cli.progress import bar
+from ncz.cli.pulling import bringing
 from ncz.cli.reporting import Reporter, announce_waiting, damage_record, label, stats_record
 from ncz.cli.sources import open_source
 
@@ -19,14 +20,18 @@ from ncz.cli.sources import open_source
 @options.files
 @options.workers
 @options.gguf
+@options.pull
 @options.memlimit
+@options.max_output
 @options.reports
 @click.pass_context
 def command(
     ctx: click.Context,
     files: tuple[str, ...],
     workers: Workers,
+    pull: bool,
     memlimit: int | None,
+    max_output: int | None,
     quiet: bool,
     verbose: bool,
     no_progress: bool,
@@ -45,7 +50,8 @@ def command(
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompress_stream
 
-        how = DecompressOptions(threads=workers.threads, memlimit=memlimit, keep_going=True)
+        bring = bringing(reporter, progress=not no_progress) if pull else None
+        how = DecompressOptions(workers.threads, memlimit, True, max_output, bring)
         started = time.monotonic()
         with (
             open_source(name) as source,

@@ -49,6 +49,7 @@ Report = Callable[["Progress"], None]
 Stream = Callable[[BinaryIO, BinaryIO, "Report | None", "BinaryIO | None"], "Steps[StreamStats]"]
 """A job of the library: from, to, progress, and what an earlier run has left."""
 
+_PIECE = 1 << 20  # bytes read at a time
 _DISK = 8  # outputs that are synced side by side: that takes longer than a small file
 
 
@@ -62,14 +63,11 @@ class Direction:
         prepare: gets ready for an input that will be read, before its output is begun: returns
             it, to be read in the place of what was given, and the library's stream function
             with its options.
-        restore: for `compressing`, decodes what was written, and does nothing else meanwhile;
-            otherwise None.
     """
 
     compressing: bool
     derive: Callable[[Path], Path]
     prepare: Callable[[str, Source], tuple[Source, Stream]]
-    restore: Callable[[BinaryIO, BinaryIO, Report | None], StreamStats] | None = None
 
 
 @dataclass(frozen=True)
@@ -244,17 +242,17 @@ class Transfer:
         tally = Tally(source.file) if remove and compressing else None
 
         def verify(written: BinaryIO, sink: Sink) -> None:
-            with self._bar(f"verifying {label(name)}", sink.size) as progress:
-                if tally is not None and self.direction.restore is not None:
-                    check = Sink(None, "", hashed=True)
-                    self.direction.restore(written, check.as_file(), progress)
-                    intact = check.fingerprint == tally.fingerprint
-                else:
-                    check = Sink(None, "", hashed=True)
-                    while piece := written.read(1 << 20):
-                        check.write(piece)
-                    intact = check.fingerprint == sink.fingerprint
-            if not intact:
+            """Of what was compressed every block was decoded before it was written."""
+            from ncz.formats.readback import framed
+
+            back = Tally(written)
+            if tally is None:
+                while back.read(_PIECE):
+                    pass
+                intact = True
+            else:
+                intact = framed(back.as_file(), *tally.fingerprint)
+            if not intact or back.fingerprint != sink.fingerprint:
                 raise Failure("the output read back from disk is not what was written; input kept")
 
         target = None
@@ -272,7 +270,7 @@ class Transfer:
                     unfinished_target(
                         path,
                         force=self.destination.force,
-                        hashed=remove and not compressing,
+                        hashed=remove,
                         like=source.status,
                         verify=verify if remove else None,
                         resume=self.destination.resume,

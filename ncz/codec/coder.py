@@ -37,7 +37,14 @@ class CoderSpec:
 
 
 class Coder(Protocol):
-    """Turns one block into coded bytes and back. Safe to call from several threads at once."""
+    """Turns one block into coded bytes and back. Safe to call from several threads at once.
+
+    Attributes:
+        exact: whether every machine computes the same, whatever it is. Where not, what was encoded
+            is decoded before it is believed, unless the user says otherwise.
+    """
+
+    exact: bool
 
     @property
     def name(self) -> str:

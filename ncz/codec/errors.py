@@ -112,6 +112,21 @@ class MemoryLimitError(NczError):
         )
 
 
+class OutputLimitError(NczError):
+    """The content is larger than the limit allows.
+
+    Attributes:
+        limit: bytes allowed.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"the content is larger than the limit of {limit} bytes; raise the limit if you trust "
+            "where the file comes from"
+        )
+
+
 class MissingExtra(NczError):
     """An optional dependency is not installed."""
 

@@ -11,6 +11,7 @@ ID = 0
 class Store:
     """Coded bytes are the raw bytes."""
 
+    exact = True
     name = "store"
     spec = CoderSpec(ID)
 

@@ -27,6 +27,8 @@ class Zstd:
     True
     """
 
+    exact = True
+
     def __init__(self, level: int) -> None:
         if not 1 <= level <= 22:
             raise ValueError(f"Zstandard's levels are 1 to 22, not {level}")

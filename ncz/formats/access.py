@@ -10,8 +10,8 @@ from ncz.codec.coder import Coder
 from ncz.codec.crew import Crew, cores
 from ncz.codec.errors import FormatError
 from ncz.codec.pipeline import ordered_map
-from ncz.formats import coders, index
-from ncz.formats.decode import decode_block, fit
+from ncz.formats import index
+from ncz.formats.decode import decode_block, fit, ready
 from ncz.formats.events import Block
 from ncz.formats.header import Header
 from ncz.formats.index import BlockPlace
@@ -28,17 +28,18 @@ class Content:
 
     def __init__(self, src: BinaryIO, options: DecompressOptions, crew: Crew | None = None) -> None:
         check_crew(crew, options.threads)
-        self.index = index.load(src)
+        self.index = index.load(src, options.memlimit)
         self._src = src
         self._crew = crew
-        self._coders: dict[Header, tuple[Coder, ...]] = {}
+        self._coders: dict[Header, tuple[tuple[Coder, ...], int | None]] = {}
         self._threads = crew.size if crew else options.threads or cores()
         for member in self.index.members:
             if member.header not in self._coders:
                 header = member.header
-                made = tuple(coders.from_spec(spec, header.models) for spec in header.coders)
-                self._coders[header] = made
-                self._threads = min(self._threads, fit(made, header.block_size, options, crew))
+                made = ready(header, options)
+                threads, room = fit(made, header.block_size, options, crew)
+                self._coders[header] = made, room
+                self._threads = min(self._threads, threads)
 
     @property
     def size(self) -> int:
@@ -78,10 +79,11 @@ class Content:
         for place, raw in self.blocks(first, stop):
             yield raw[max(0, start - place.raw_start) : end - place.raw_start]
 
-    def _with_coder(self, block: Block) -> tuple[Coder, Block]:
+    def _with_coder(self, block: Block) -> tuple[Coder, Block, int | None]:
         member = self.index.members[self.index.blocks[block.index].member]
-        return self._coders[member.header][block.head.coder], block
+        made, room = self._coders[member.header]
+        return made[block.head.coder], block, room
 
 
-def _decode(task: tuple[Coder, Block]) -> bytes:
+def _decode(task: tuple[Coder, Block, int | None]) -> bytes:
     return decode_block(*task)

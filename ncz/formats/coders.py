@@ -63,6 +63,21 @@ def cuts_alike(coder: Coder, coded: bytes, raw: bytes) -> bool:
     return not isinstance(coder, TextCoder) or coder.cuts_alike(coded, raw)
 
 
+def memory_of(coder: Coder, coded: bytes, raw_size: int) -> int:
+    """Bytes of working memory that `coder` takes to decode this block, all that it says counted.
+
+    Raises:
+        FormatError: its head is damaged.
+        NczError: as decoding does.
+    """
+    if coder.spec.id == TEXT:
+        from ncz.models.text.coder import TextCoder
+
+        if isinstance(coder, TextCoder):
+            return coder.memory_of(coded, raw_size)
+    return coder.memory(raw_size)
+
+
 def store() -> Coder:
     """The coder that copies."""
     from ncz.codec.store import Store

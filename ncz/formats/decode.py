@@ -13,14 +13,20 @@ from typing import BinaryIO
 from ncz.codec import checks
 from ncz.codec.coder import Coder
 from ncz.codec.crew import Crew
-from ncz.codec.errors import CorruptBlock, FormatError, NczError
+from ncz.codec.errors import (
+    CorruptBlock,
+    FormatError,
+    MemoryLimitError,
+    NczError,
+    OutputLimitError,
+)
 from ncz.codec.pipeline import Pipeline
 from ncz.codec.together import Wait
 from ncz.formats import coders, parse, resume
 from ncz.formats.encode import Bytes
 from ncz.formats.events import Block, Lost, MemberEnd, MemberStart, Need, Rescue, Trailing
 from ncz.formats.header import Header
-from ncz.formats.options import DecompressOptions, check_crew, fit_crew, fit_threads
+from ncz.formats.options import DecompressOptions, check_crew, fit_crew, fit_threads, held
 from ncz.formats.window import Window
 
 _ZEROS = bytes(1 << 20)
@@ -35,6 +41,7 @@ class Decompressor:
     Args:
         threads: blocks decoded side by side; 0 means one per available core.
         memlimit: bytes of working memory.
+        max_output: refuse content of more than this many bytes.
         crew: who decodes them, in place of threads; see :func:`ncz.workers`.
 
     >>> import ncz
@@ -44,9 +51,14 @@ class Decompressor:
     """
 
     def __init__(
-        self, *, threads: int = 1, memlimit: int | None = None, crew: Crew | None = None
+        self,
+        *,
+        threads: int = 1,
+        memlimit: int | None = None,
+        max_output: int | None = None,
+        crew: Crew | None = None,
     ) -> None:
-        options = DecompressOptions(threads=threads, memlimit=memlimit)
+        options = DecompressOptions(threads, memlimit, max_output=max_output)
         self._decoder = Decoder(options, crew=crew)
         self._held = bytearray()
         self._failure: NczError | None = None
@@ -209,7 +221,7 @@ class Decoder:
         limit = self._options.max_output
         if limit is not None and block.raw_start + block.head.raw_size > limit:
             yield from self._drain()
-            raise NczError(f"the content is larger than the limit of {limit} bytes")
+            raise OutputLimitError(limit)
         raw = self._keep(block)
         if raw is not None:
             yield self._hand_on(block, raw)
@@ -281,10 +293,10 @@ class Decoder:
         if header == self._header:
             return
         self._header = header
-        known = tuple(coders.from_spec(spec, header.models) for spec in header.coders)
-        threads = fit(known, header.block_size, self._options, self._crew)
+        known = ready(header, self._options)
+        threads, room = fit(known, header.block_size, self._options, self._crew)
         self.close()
-        self._pipeline = Pipeline(partial(_decode, known), threads, self._crew)
+        self._pipeline = Pipeline(partial(_decode, known, room), threads, self._crew)
 
     def _damaged(self, damage: FormatError) -> None:
         if not self._options.keep_going:
@@ -295,7 +307,7 @@ class Decoder:
     def _zeros(self, size: int) -> Iterator[bytes]:
         limit = self._options.max_output
         if limit is not None and self.raw_size + size > limit:
-            raise NczError(f"the content is larger than the limit of {limit} bytes")
+            raise OutputLimitError(limit)
         self.raw_size += size
         while size:
             piece = _ZEROS[: min(size, len(_ZEROS))]
@@ -303,17 +315,41 @@ class Decoder:
             yield piece
 
 
-def decode_block(coder: Coder, block: Block) -> bytes:
+def ready(header: Header, options: DecompressOptions) -> tuple[Coder, ...]:
+    """The coders that `header` lists, after its models were brought if `options` say so.
+
+    Raises:
+        UnsupportedError: this ncz does not know one of them.
+        NczError: what bringing a model raises.
+    """
+    if options.bring is not None:
+        for model in header.models:
+            options.bring(model)
+    return tuple(coders.from_spec(spec, header.models) for spec in header.coders)
+
+
+def decode_block(coder: Coder, block: Block, room: int | None = None) -> bytes:
     """The raw bytes of one block, all checks made.
+
+    Args:
+        coder: which one its head names.
+        block: as it was read.
+        room: bytes that the coder may take, None for any. Headers bound the most that blocks
+            take, but for what only a block itself says.
 
     Raises:
         CorruptBlock: one of them does not hold, or the coder fails in any way.
+        MemoryLimitError: this block takes more than `room`.
         NczError: the machine lacks what decoding needs.
     """
     head = block.head
     if checks.x32(block.coded) != head.coded_check:
         raise block.damage("its coded data does not match its check")
     try:
+        if room is not None:
+            needed = coders.memory_of(coder, block.coded, head.raw_size)
+            if needed > room:
+                raise MemoryLimitError(needed, room)
         raw = coder.decode(block.coded, head.raw_size)
     except FormatError as error:
         raise block.damage(f"its coded data cannot be decoded: {error}") from None
@@ -332,25 +368,33 @@ def decode_block(coder: Coder, block: Block) -> bytes:
 
 def fit(
     known: tuple[Coder, ...], block_size: int, options: DecompressOptions, crew: Crew | None
-) -> int:
+) -> tuple[int, int | None]:
     """How many threads, or of the crew, may decode blocks of `block_size` by any of `known`.
+
+    Returns:
+        that, and the bytes that coders may take in each, None for any.
 
     Raises:
         MemoryLimitError: none.
         ModelMissing: a coder's model is not on this machine.
     """
-    memory = partial(_memory, block_size)
+    memory, limit = partial(_memory, block_size), options.memlimit
     if crew is not None:
-        return fit_crew(crew, memory, known, block_size, options.memlimit)
-    return fit_threads(options.threads, memory(known), block_size, options.memlimit)
+        threads = fit_crew(crew, memory, known, block_size, limit)
+    else:
+        threads = fit_threads(options.threads, memory(known), block_size, limit)
+    if limit is None:
+        return threads, None
+    overhead = crew.overhead if crew is not None else 0
+    return threads, (limit - held(threads, block_size)) // threads - overhead
 
 
 def _memory(block_size: int, known: tuple[Coder, ...]) -> int:
     return max(coder.memory(block_size) for coder in known)
 
 
-def _decode(known: tuple[Coder, ...], block: Block) -> bytes | CorruptBlock:
+def _decode(known: tuple[Coder, ...], room: int | None, block: Block) -> bytes | CorruptBlock:
     try:
-        return decode_block(known[block.head.coder], block)
+        return decode_block(known[block.head.coder], block, room)
     except CorruptBlock as damage:
         return damage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
@@ -13,7 +13,7 @@ from ncz.codec.crew import Crew
 from ncz.codec.errors import DoesNotFit, NczError
 from ncz.codec.pipeline import Pipeline, once
 from ncz.codec.together import Wait, waited
-from ncz.formats import coders, header, levels, resume, sections
+from ncz.formats import coders, header, levels, resume, sections, verify
 from ncz.formats.events import Block
 from ncz.formats.levels import Plan
 from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads
@@ -31,6 +31,7 @@ class Compressor:
         level: 1 (fast) to 9 (small); 7 to 9 need a language model that is here.
         threads: blocks coded side by side; 0 means one per available core.
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
+        verify: decode each block and compare it before it is handed on.
         crew: who codes them, in place of threads; see :func:`ncz.workers`.
 
     >>> compressor = Compressor(level=1)
@@ -43,9 +44,10 @@ class Compressor:
         *,
         threads: int = 1,
         block_size: int | None = None,
+        verify: bool | None = None,
         crew: Crew | None = None,
     ) -> None:
-        options = CompressOptions(level=level, threads=threads, block_size=block_size)
+        options = CompressOptions(level, threads, block_size, verify=verify)
         self._encoder = Encoder.of(options, crew)
 
     def compress(self, data: Bytes) -> bytes:
@@ -68,8 +70,9 @@ class Compressor:
 class Encoder:
     """The engine behind everything that compresses: content in, pieces of a file out.
 
-    Blocks that are `kept` from an earlier run (:mod:`ncz.formats.resume`) are compared with the
-    content and not coded again; what comes out is the same.
+    What is to be verified was verified when it comes out. Blocks that are `kept` from an earlier
+    run (:mod:`ncz.formats.resume`) are compared with the content and not coded again; what comes
+    out is the same.
     """
 
     def __init__(
@@ -113,6 +116,7 @@ class Encoder:
         """
         check_crew(crew, options.threads)
         plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
+        plan = replace(plan, verify=options.verify)
         size, limit = plan.block_size, options.memlimit
         if crew is None:
             threads = fit_threads(options.threads, plan.memory, size, limit)
@@ -237,11 +241,15 @@ def _check_same(plan: Plan, kept: Block, raw: bytes, crew: Crew | None) -> None:
     # Where others work, this process may do without the model.
     if not (alike(raw) if crew is None else once(alike, raw, crew)):
         raise DoesNotFit(f"its block {kept.index} is cut into another number of streams")
+    if plan.verify:  # whoever wrote it may have done without
+        intact = partial(verify.gives_back, plan, kept.head.coder, kept.coded)
+        if not (intact(raw) if crew is None else once(intact, raw, crew)):
+            raise DoesNotFit(f"its block {kept.index} cannot be decoded to what it was made from")
 
 
 def _code(plan: Plan, raw: bytes) -> _Coded:
     try:
-        coder, coded = levels.encode(plan, raw)
+        coder, coded = verify.encode(plan, raw)
     except MemoryError:
         raise NczError(
             f"out of memory while coding a block of {len(raw)} bytes; "

@@ -17,11 +17,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ncz.codec import crew, pipeline
+from ncz.codec import crew
 from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders, levels, oneshot
 from ncz.formats.levels import DEFAULT, Plan
-from ncz.formats.options import CompressOptions, fit_threads
+from ncz.formats.options import CompressOptions, fit_threads, held
 from ncz.formats.sample import Sample, spread
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Calibration:
         limit = options.memlimit
         threads = min(fit_threads(options.threads, plan.memory, plan.block_size, limit), blocks)
         memory = threads * replace(plan, block_size=block).memory
-        memory += pipeline.in_flight(threads) * 2 * block
+        memory += held(threads, block)
         waves = max(1.0, size / block / (1 if plan.models else min(threads, crew.cores())))
         return Estimate(
             level,
@@ -173,20 +173,27 @@ class Calibration:
     def _block_in(self, level: int, plan: Plan, block: int) -> float:
         """Seconds to encode one block of `block` bytes."""
         mixing = self._rate(level).seconds_in * block
-        if not plan.models:
-            return mixing
         coder = plan.coders[-1]
+        again = 2 if plan.verifies(coder) else 1  # decoding takes about as long
+        if not plan.models:
+            return again * mixing
         if coder.spec.id == coders.LLAMA:
             from ncz.models.llama.coder import LlamaCoder
 
             assert isinstance(coder, LlamaCoder)
-            return mixing + coder.seconds(block)
+            return mixing + again * coder.seconds(block)
         text = self._text(_as_text(coder))
         if text is None:
-            return mixing
+            return again * mixing
+        part = math.ceil(block * text.share)
         reading = self._reading(_as_text(coder), text)
         # Contexts alone code everything, too, to see where the model pays.
-        return 2 * mixing + reading.seconds(_as_text(coder), math.ceil(block * text.share))
+        seconds = 2 * mixing + reading.seconds(_as_text(coder), part)
+        if again > 1:
+            streams = reading.cut(_as_text(coder), part)[1]
+            back = text.restoring(_as_text(coder), reading, streams)
+            seconds += back.seconds(_as_text(coder), reading, part)
+        return seconds
 
     def _rate(self, level: int) -> _Rate:
         """What the coder of bytes at `level` takes, which stands beside a model in the upper."""
@@ -286,7 +293,8 @@ class _Text:
 
 
 def _plan(options: CompressOptions) -> Plan:
-    return levels.plan(options.level, options.block_size, options.streams, options.gguf)
+    plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
+    return replace(plan, verify=options.verify)
 
 
 _PLAIN = b"Loads and compiles everything.\n"

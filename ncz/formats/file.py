@@ -32,7 +32,9 @@ def open(
     *,
     threads: int = 1,
     block_size: int | None = None,
+    verify: bool | None = None,
     memlimit: int | None = None,
+    max_output: int | None = None,
     crew: Crew | None = None,
 ) -> io.BufferedReader: ...
 @overload
@@ -43,7 +45,9 @@ def open(
     *,
     threads: int = 1,
     block_size: int | None = None,
+    verify: bool | None = None,
     memlimit: int | None = None,
+    max_output: int | None = None,
     crew: Crew | None = None,
 ) -> Writer: ...
 @overload
@@ -54,7 +58,9 @@ def open(
     *,
     threads: int = 1,
     block_size: int | None = None,
+    verify: bool | None = None,
     memlimit: int | None = None,
+    max_output: int | None = None,
     crew: Crew | None = None,
     encoding: str | None = None,
     errors: str | None = None,
@@ -68,7 +74,9 @@ def open(
     *,
     threads: int = 1,
     block_size: int | None = None,
+    verify: bool | None = None,
     memlimit: int | None = None,
+    max_output: int | None = None,
     crew: Crew | None = None,
     encoding: str | None = None,
     errors: str | None = None,
@@ -83,7 +91,9 @@ def open(
     *,
     threads: int = 1,
     block_size: int | None = None,
+    verify: bool | None = None,
     memlimit: int | None = None,
+    max_output: int | None = None,
     crew: Crew | None = None,
     encoding: str | None = None,
     errors: str | None = None,
@@ -102,7 +112,9 @@ def open(
         level: when writing, 1 (fast) to 9 (small); 7 to 9 need a language model that is here.
         threads: blocks worked on side by side; 0 means one per available core.
         block_size: when writing, raw bytes of a block, 1 KiB to 1 GiB.
+        verify: when writing, decode each block and compare it before it is written.
         memlimit: bytes of working memory; fewer threads are used to keep it.
+        max_output: when reading, refuse content of more than this many bytes.
         crew: who works on the blocks, in place of threads; see :func:`ncz.workers`.
         encoding, errors, newline: in text mode, as for :func:`open`.
 
@@ -127,10 +139,10 @@ def open(
     if not text and not (encoding is errors is newline is None):
         raise ValueError("encoding, errors and newline are for text modes")
     if mode[0] == "r":
-        reading = DecompressOptions(threads=threads, memlimit=memlimit)
+        reading = DecompressOptions(threads, memlimit, max_output=max_output)
         stream: io.BufferedReader | Writer = _reader(file, reading, crew)
     else:
-        options = CompressOptions(level, threads, block_size, memlimit)
+        options = CompressOptions(level, threads, block_size, memlimit, verify=verify)
         stream = _writer(file, mode[0], options, crew)
     if not text:
         return stream

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, BinaryIO
 
 from ncz.codec.crew import Crew
+from ncz.codec.errors import OutputLimitError
 from ncz.formats.access import Content
 from ncz.formats.decode import Decoder
 from ncz.formats.index import BlockPlace
@@ -25,6 +26,8 @@ class Seekable(io.RawIOBase):
         self, file: BinaryIO, owned: bool, options: DecompressOptions, crew: Crew | None = None
     ) -> None:
         self._content = Content(file, options, crew)
+        if options.max_output is not None and self._content.size > options.max_output:
+            raise OutputLimitError(options.max_output)
         self._file = file
         self._owned = owned
         self._position = 0

@@ -7,12 +7,13 @@ the first member. Costs one read a member, and some hundred bytes of memory a bl
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
 
 from ncz.codec import varint
-from ncz.codec.errors import CorruptBlock, FormatError, TruncatedError
+from ncz.codec.errors import CorruptBlock, FormatError, MemoryLimitError, TruncatedError
 from ncz.formats import header as headers
 from ncz.formats import parse, sections
 from ncz.formats.events import Block, Need, Trailing
@@ -21,9 +22,12 @@ from ncz.formats.window import Window
 
 _LONGEST_HEADER = headers.MAX_BODY + 32
 _CHUNK = 1 << 20
+_OF_BLOCK = 512  # bytes that an index takes for a block, at most
+_OF_MEMBER = 2048  # and for a member
+_OF_CODER = 1024  # and for what another header names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BlockPlace:
     """Where a block is.
 
@@ -93,16 +97,41 @@ class Index:
         return [block.raw_start for block in self.blocks]
 
 
-def load(src: BinaryIO) -> Index:
+class Room:
+    """How much memory an index may take yet.
+
+    Args:
+        limit: bytes, None for any.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """So many bytes more are about to be held.
+
+        Raises:
+            MemoryLimitError: there is no room for them.
+        """
+        self.taken += size
+        if self.limit is not None and self.taken > self.limit:
+            raise MemoryLimitError(self.taken, self.limit)
+
+
+def load(src: BinaryIO, memlimit: int | None = None) -> Index:
     """The index of the file that begins where `src` stands and goes on to its end.
 
     Raises:
         FormatError: it is no whole .ncz file; the kind and the message say what is wrong.
+        MemoryLimitError: it has so many blocks that an index of them takes more.
     """
     base = src.tell()
     size = src.seek(0, 2) - base
-    found = survey(src, base, size)[::-1]
+    room = Room(memlimit)
+    found = list(survey(src, base, size, room))[::-1]
     members = []
+    headers_seen: dict[Header, Header] = {}
     try:
         if not found or found[0][0] != 0:
             raise ValueError("the first member was not reached")
@@ -110,7 +139,10 @@ def load(src: BinaryIO) -> Index:
             data = _read(src, base + start, min(_LONGEST_HEADER, tail.offset))
             header, header_size = headers.parse(data)
             _check(header, header_size, tail)
-            members.append((start, end, header, tail))
+            if header not in headers_seen:
+                named = len(header.coders) + len(header.models)
+                room.take(header_size + named * _OF_CODER)
+            members.append((start, end, headers_seen.setdefault(header, header), tail))
     except (FormatError, ValueError, varint.Incomplete):
         src.seek(base)
         _explain(src)
@@ -159,24 +191,31 @@ def _parse(data: bytes, index: Index, place: BlockPlace) -> tuple[sections.Block
     raise CorruptBlock(place.number, place.offset, place.raw_start, end, reason)
 
 
-def survey(src: BinaryIO, base: int, end: int) -> list[tuple[int, int, sections.Tail]]:
-    """Start, end and tail of all members from the last one back, as far as tails are whole."""
-    found = []
+def survey(
+    src: BinaryIO, base: int, end: int, room: Room | None = None
+) -> Iterator[tuple[int, int, sections.Tail]]:
+    """Start, end and tail of all members from the last one back, as far as tails are whole.
+
+    Raises:
+        MemoryLimitError: they do not fit into `room`.
+    """
     while end:
         try:
             size = int.from_bytes(_read(src, base + end - 4, 4), "little") if end >= 4 else 0
             at = end - 4 - size
-            if size < sections.MIN_TAIL or at < 0:
-                break
-            tail = sections.parse_tail_section(_read(src, base + at, size))
+            if not sections.MIN_TAIL <= size <= sections.MAX_TAIL + sections.MAX_HEAD or at < 0:
+                return
+            data = _read(src, base + at, size)
+            if room is not None:
+                room.take(_OF_MEMBER + min(size, sections.blocks_of(data)) * _OF_BLOCK)
+            tail = sections.parse_tail_section(data)
         except ValueError:
-            break
+            return
         start = at - tail.offset
         if start < 0:
-            break
-        found.append((start, end, tail))
+            return
+        yield start, end, tail
         end = start
-    return found
 
 
 def _check(header: Header, header_size: int, tail: sections.Tail) -> None:

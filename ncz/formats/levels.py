@@ -12,6 +12,9 @@ from ncz.codec.coder import Coder, ModelRef
 from ncz.codec.errors import ModelMissing
 from ncz.formats import coders
 
+ENCODER = 1
+"""What the encoder makes of the same content and options. Raised with every change of the bytes
+that is no coder's revision and no format version. It stands in no file, for no reader needs it."""
 LEVELS = range(1, 10)
 DEFAULT = 6
 """What is taken where nothing says otherwise; the command takes :data:`DEFAULT_TEXT` for text."""
@@ -38,16 +41,24 @@ class Plan:
         coders: what a block may be coded by, as listed in the header; the first one stores.
         block_size: raw bytes of every block but the last, 1 to 2^30.
         models: what the coders need, as listed in the header; these coders come last.
+        verify: whether blocks are decoded before they are written; None: if their coder is not
+            exact. Never in the file.
     """
 
     coders: tuple[Coder, ...]
     block_size: int
     models: tuple[ModelRef, ...] = ()
+    verify: bool | None = None
 
     @property
     def memory(self) -> int:
         """Bytes of working memory for one block."""
-        return max(coder.memory(self.block_size) for coder in self.coders)
+        most = max(coder.memory(self.block_size) for coder in self.coders)
+        return most + (self.block_size if any(map(self.verifies, self.coders)) else 0)
+
+    def verifies(self, coder: Coder) -> bool:
+        """Whether what `coder` makes of a block is decoded before it is written."""
+        return not coder.exact if self.verify is None else self.verify
 
     def lean(self, used: int | None) -> Plan:
         """The same without models, for a member that needs none.

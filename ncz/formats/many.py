@@ -78,6 +78,7 @@ def compress_many(
     threads: int = 1,
     block_size: int | None = None,
     memlimit: int | None = None,
+    verify: bool | None = None,
     overwrite: bool = False,
     crew: Crew | None = None,
 ) -> Iterator[FileResult]:
@@ -94,6 +95,7 @@ def compress_many(
         threads: blocks coded side by side, of one or of several files; 0 means one per core.
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
         memlimit: bytes of working memory; with one, files come one after the other.
+        verify: decode each block and compare it before it is written.
         overwrite: replace outputs that are there.
         crew: who codes the blocks, in place of threads; see :func:`ncz.workers`.
 
@@ -110,7 +112,7 @@ def compress_many(
     b.txt.ncz 1100
     """
     inside = threads if crew is None and memlimit is not None else 1
-    options = CompressOptions(level, inside, block_size, memlimit)
+    options = CompressOptions(level, inside, block_size, memlimit, verify=verify)
 
     def derive(path: Path) -> Path | str:
         if path.name.lower().endswith(SUFFIX):
@@ -160,8 +162,10 @@ def decompress_many(
 
     def derive(path: Path) -> Path | str:
         stem = path.name[: -len(SUFFIX)]
-        if not stem or not path.name.lower().endswith(SUFFIX):
+        if not path.name.lower().endswith(SUFFIX):
             return f"does not end in {SUFFIX}"
+        if stem in ("", ".", ".."):  # of which the last two are folders
+            return f"has no name but {SUFFIX}"
         return path.with_name(stem)
 
     def run(src: BinaryIO, dst: BinaryIO, crew: Crew | None) -> Steps[StreamStats]:

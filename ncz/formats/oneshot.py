@@ -17,6 +17,7 @@ def compress(
     *,
     threads: int = 1,
     block_size: int | None = None,
+    verify: bool | None = None,
     crew: Crew | None = None,
 ) -> bytes:
     """`data` as an .ncz file.
@@ -28,6 +29,8 @@ def compress(
         threads: blocks coded side by side; 0 means one per available core. Never changes the
             output.
         block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose.
+        verify: decode each block and compare it before it is taken, which costs the time of
+            decompressing. Every level of this function is exact, so None is False here.
         crew: who codes them, in place of threads; see :func:`ncz.workers`. Never changes the
             output either.
 
@@ -35,12 +38,13 @@ def compress(
         ValueError: an argument is out of its range.
         ModelMissing: the level needs a language model that this machine does not have;
             ``ncz models pull`` gets it.
+        NczError: a block was verified and did not come back.
 
     >>> import ncz
     >>> len(ncz.compress(bytes(100_000), level=1)) < 200
     True
     """
-    options = CompressOptions(level=level, threads=threads, block_size=block_size)
+    options = CompressOptions(level, threads, block_size, verify=verify)
     encoder = Encoder.of(options, crew)
     try:
         return b"".join([*encoder.feed(data), *encoder.finish()])
@@ -71,7 +75,7 @@ def decompress(
             UnsupportedError, TruncatedError and CorruptBlock.
         MemoryLimitError: decoding needs more than `memlimit`.
         ModelMissing: `data` needs a language model that this machine does not have.
-        NczError: the content is larger than `max_output`.
+        OutputLimitError: the content is larger than `max_output`.
 
     >>> import ncz
     >>> ncz.decompress(ncz.compress(b"one") + ncz.compress(b" two"))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ncz.codec import crew as crews
 from ncz.codec import pipeline
+from ncz.codec.coder import ModelRef
 from ncz.codec.crew import Crew
 from ncz.codec.errors import MemoryLimitError
 from ncz.formats.header import MAX_BLOCK_SIZE
@@ -35,6 +36,8 @@ class CompressOptions:
             level and the block choose. More decode faster and compress less.
         gguf: at levels 7 to 9, a GGUF file that llama.cpp (the extra ``llama``) reads in place of
             the default model. What it makes can be restored only by the same build of llama.cpp.
+        verify: decode each block and compare it before it is written, or do not; None: only what
+            was made by an engine that is not exact, which is llama.cpp.
     """
 
     level: int = DEFAULT
@@ -43,6 +46,7 @@ class CompressOptions:
     memlimit: int | None = None
     streams: int | None = None
     gguf: Path | None = None
+    verify: bool | None = None
 
     def __post_init__(self) -> None:
         if self.streams is not None and not 1 <= self.streams <= MAX_STREAMS:
@@ -68,15 +72,20 @@ class DecompressOptions:
             beyond what the file's header asks for, which is at most a block of 1 GiB.
         keep_going: report damage and go on, instead of stopping at it.
         max_output: refuse content of more than this many bytes. None: no limit.
+        bring: called with each model that a header names, before anything of its member is
+            decoded, to fetch it if it is not here. None: nothing is fetched, whatever a file says.
     """
 
     threads: int = 1
     memlimit: int | None = None
     keep_going: bool = False
     max_output: int | None = None
+    bring: Callable[[ModelRef], None] | None = None
 
     def __post_init__(self) -> None:
         _check_threads(self.threads)
+        if self.max_output is not None and self.max_output < 0:
+            raise ValueError(f"a limit of the output is 0 bytes or more, not {self.max_output}")
 
 
 def fit_threads(
@@ -85,7 +94,7 @@ def fit_threads(
     """The number of threads to use, at most `threads`, so that their work keeps `memlimit`.
 
     Counts what a coder needs for each thread, `overhead` more for each where they are processes,
-    and raw and coded bytes of each block in flight.
+    and what is :func:`held`.
 
     Raises:
         MemoryLimitError: not even one thread keeps it.
@@ -95,10 +104,17 @@ def fit_threads(
         return wanted
     each = coder_memory + overhead
     for fewer in range(wanted, 0, -1):
-        needed = fewer * each + pipeline.in_flight(fewer) * 2 * block_size
-        if needed <= memlimit:
+        if fewer * each + held(fewer, block_size) <= memlimit:
             return fewer
-    raise MemoryLimitError(each + 2 * block_size, memlimit)
+    raise MemoryLimitError(each + held(1, block_size), memlimit)
+
+
+def held(threads: int, block_size: int) -> int:
+    """Bytes of blocks besides what coders need: raw and coded of each in flight, and of one more.
+
+    The one more is on its way in while the others are worked on.
+    """
+    return (pipeline.in_flight(threads) + 1) * 2 * block_size
 
 
 def fit_crew(

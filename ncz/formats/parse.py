@@ -213,6 +213,9 @@ class _Member:
             return head, size
 
     def _block(self, at: int, head: BlockHead, size: int) -> Steps[bool]:
+        if self.place.block - self.first_block >= sections.MEMBER_BLOCKS:
+            most = sections.MEMBER_BLOCKS
+            raise FormatError(f"the member at offset {self.start} has more than {most} blocks")
         if not (yield from self._fill(size + head.coded_size)):
             yield from self._report(self._ending(at))
             return False

@@ -21,8 +21,9 @@ MAX_HEAD = 1 + 5 * varint.MAX_SIZE + 3 * 4  # bytes of the longest head: a block
 MIN_BLOCK = 1 + 5 + 3 * 4  # bytes of the shortest block section, less its coded data
 MIN_TAIL = 1 + 1 + 2 * 4 + 1 + 1 + 8  # bytes of the shortest tail, less the size that ends it
 MAX_GROWTH = 64  # bytes that coded data may exceed its raw bytes by
-MEMBER_BLOCKS = 1 << 20  # then a writer begins a new member: a tail's list stays below some 16 MB
-MAX_BODY = (1 << 32) - 64  # bytes of a skippable section's or a tail's body; so its size fits a u32
+MEMBER_BLOCKS = 1 << 20  # at most; so a list of them is bounded. A writer begins another member
+MAX_BODY = (1 << 32) - 64  # bytes of a skippable section's body, which is never held
+MAX_TAIL = 1 << 26  # bytes of a tail's body: more than the longest list has
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class BodyHead:
     check: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What the tail says of one block.
 
@@ -169,7 +170,7 @@ def parse_head(
         size, position = varint.decode(data, 1)
         check = _take_u32(data, position)
         _check_seal(data, position + 4, offset)
-        if size > MAX_BODY:
+        if size > (MAX_TAIL if type_ == TAIL else MAX_BODY):
             raise ValueError(f"it declares a body of {size} bytes")
         return BodyHead(type_, size, check), position + 8
     raise ValueError(f"no section has type {type_}")
@@ -194,6 +195,18 @@ def parse_tail_section(data: bytes) -> Tail:
     return tail
 
 
+def blocks_of(data: bytes) -> int:
+    """How many blocks the tail section `data` says that it lists; nothing else of it is looked at.
+
+    Raises:
+        ValueError: it does not say so.
+    """
+    try:
+        return varint.decode(data, varint.decode(data, 1)[1] + 8)[0]
+    except varint.Incomplete:
+        raise ValueError("it ends too early") from None
+
+
 def parse_tail(body: bytes) -> Tail:
     """The body of a tail.
 
@@ -202,6 +215,8 @@ def parse_tail(body: bytes) -> Tail:
     """
     try:
         count, position = varint.decode(body)
+        if count > MEMBER_BLOCKS:
+            raise ValueError(f"it lists {count} blocks")
         entries = []
         for _ in range(count):  # ends with the body at the latest
             fields = []

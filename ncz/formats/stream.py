@@ -13,7 +13,7 @@ from functools import cache
 from typing import BinaryIO
 
 from ncz.codec.crew import Crew
-from ncz.codec.errors import FormatError, NczError
+from ncz.codec.errors import FormatError, NczError, OutputLimitError
 from ncz.codec.together import Steps, Wait, alone
 from ncz.formats import index
 from ncz.formats.access import Content
@@ -165,7 +165,8 @@ def decompress_stream(
         ModelMissing: it needs a language model that is not here; nothing was written then.
         MemoryLimitError: the limit is too low for one thread.
         DoesNotFit: `kept` begins with another content.
-        NczError: the content is larger than ``options.max_output``.
+        OutputLimitError: the content is larger than ``options.max_output``. Where `src` can seek
+            and says so itself, nothing was written then.
         OSError: reading or writing failed.
     """
     return alone(decompressing(src, dst, options, progress, crew, kept))
@@ -181,6 +182,8 @@ def decompressing(
 ) -> Steps[StreamStats]:
     """The same as :func:`decompress_stream`, as a job that may run together with others."""
     options = options or DecompressOptions()
+    if options.max_output is not None and not _fits(src, options.max_output):
+        raise OutputLimitError(options.max_output)
     decoder = Decoder(options, _rescue(src) if options.keep_going else None, crew, kept)
     read = 0
 
@@ -236,16 +239,38 @@ def read_range(
 
     Raises:
         ValueError: the range is negative.
+        OutputLimitError: it holds more than ``options.max_output``.
         FormatError, NczError, OSError: as :func:`decompress_stream`.
     """
     if start < 0 or (end is not None and end < start):
         raise ValueError(f"{start}:{end} is not a range of bytes")
-    content = Content(src, options or DecompressOptions(), crew)
+    options = options or DecompressOptions()
+    content = Content(src, options, crew)
+    end = content.size if end is None else min(end, content.size)
+    if options.max_output is not None and end - start > options.max_output:
+        raise OutputLimitError(options.max_output)
     written = 0
-    for piece in content.pieces(start, content.size if end is None else min(end, content.size)):
+    for piece in content.pieces(start, end):
         _write(dst, piece)
         written += len(piece)
     return written
+
+
+def _fits(src: BinaryIO, limit: int) -> bool:
+    """Whether the tails of a file that can seek add up to no more; what they say is not proven."""
+    if not src.seekable():
+        return True
+    base, total = src.tell(), 0
+    try:
+        for _, _, tail in index.survey(src, base, src.seek(0, os.SEEK_END) - base):
+            total += tail.raw_size
+            if total > limit:
+                return False
+    except FormatError:
+        pass  # reading it from its start says what is wrong
+    finally:
+        src.seek(base)
+    return True
 
 
 def _rescue(src: BinaryIO) -> Rescue | None:
@@ -258,10 +283,14 @@ def _rescue(src: BinaryIO) -> Rescue | None:
     def members() -> list[Known]:
         place = src.tell()
         try:
-            found = index.survey(src, base, src.seek(0, os.SEEK_END) - base)
+            size = src.seek(0, os.SEEK_END) - base
+            found = [
+                Known(a, b, tail.raw_size, len(tail.entries))
+                for a, b, tail in index.survey(src, base, size)
+            ]
         finally:
             src.seek(place)
-        return [Known(a, b, tail.raw_size, len(tail.entries)) for a, b, tail in found[::-1]]
+        return found[::-1]
 
     return lambda offset: next((known for known in members() if known.start >= offset), None)
 

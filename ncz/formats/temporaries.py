@@ -170,6 +170,25 @@ def settle(file: BinaryIO, temporary: Path, final: Path, *, replace: bool) -> No
     sync_folder(final)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they are there, and have their names on the disk.
+
+    A file that is synced is lost all the same where the folder that leads to it is.
+
+    Raises:
+        OSError: one of them cannot be made.
+    """
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        if folder.parent == folder:
+            break
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True)
+        sync_folder(new)
+
+
 def sync_folder(path: Path) -> None:
     """Have the name of `path` on the disk, too.
 

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 import ncz as library
+from ncz.cli import transfer
+from ncz.codec.zstd import Zstd
+from ncz.formats import readback, temporaries
 
+from ..formats import spoiling
 from .helpers import here
 
 TEXT = b"the same words again and the same words again\n" * 50
@@ -340,3 +344,65 @@ def test_wrong_usage_is_one_line(ncz, args, sentence):
     result = ncz("compress", *args)
     assert result.code == 2
     assert result.lines == [f"ncz compress: {sentence} (see ncz compress --help)"]
+
+
+def test_what_does_not_come_back_is_not_written(ncz, monkeypatch):
+    monkeypatch.setattr(Zstd, "encode", spoiling.encode)
+    Path("d").mkdir()
+    write("d/bad", TEXT + spoiling.MARK)
+    write("d/good")
+    Path("list").write_text("d/bad\nd/good\n")
+    for args in (
+        ["-r", "d"],
+        ["--filelist", "list"],
+        ["--resume", "d/bad", "d/good"],
+        ["-T", "2", "d/bad", "d/good"],
+    ):
+        result = ncz("compress", "-1f", "--verify", *args)
+        assert result.code == 1
+        assert result.lines == [
+            f"ncz: d/bad: a block of {len(TEXT) + 27} bytes was coded by zstd-3 and did not come "
+            "back, so nothing of it was written: please report it, with the output of ncz doctor"
+        ]
+        assert here("d") == ["bad", "good", "good.ncz"]
+        Path("d/good.ncz").unlink()
+    result = ncz("compress", "-1", "--verify", "-c", "d/bad")
+    assert (result.code, result.out) == (1, b"")
+    assert ncz("compress", "-1", "d/bad").code == 0, "nobody asked"
+
+
+def test_rm_implies_verify(ncz, monkeypatch):
+    monkeypatch.setattr(Zstd, "encode", spoiling.encode)
+    write("a", TEXT + spoiling.MARK)
+    result = ncz("compress", "-1", "--rm", "a")
+    assert result.code == 1
+    assert "did not come back" in result.err
+    assert here() == ["a"]
+    result = ncz("compress", "--rm", "--no-verify", "a")
+    assert result.code == 2
+    assert result.lines == [
+        "ncz compress: --rm removes only what was verified: leave out --no-verify "
+        "(see ncz compress --help)"
+    ]
+    assert here() == ["a"]
+
+
+def test_rm_comes_after_the_disk_has_file_and_folder(ncz, monkeypatch):
+    write("a")
+    seen = []
+
+    def note(name, real):
+        def call(*args, **named):
+            seen.append(name)
+            return real(*args, **named)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", note("fsync", os.fsync))
+    monkeypatch.setattr(temporaries, "publish", note("rename", temporaries.publish))
+    monkeypatch.setattr(temporaries, "sync_folder", note("folder", temporaries.sync_folder))
+    monkeypatch.setattr(readback, "framed", note("read back", readback.framed))
+    monkeypatch.setattr(transfer, "_remove", note("remove", transfer._remove))
+    assert ncz("compress", "-1", "--rm", "a").code == 0
+    assert seen == ["fsync", "read back", "fsync", "rename", "folder", "fsync", "remove"]
+    assert here() == ["a.ncz"]

@@ -185,3 +185,48 @@ def test_control_characters_in_names_do_not_reach_the_terminal(ncz):
     assert result.lines == [
         "ncz: a\\x1b[2J\\n: unknown suffix, expected .ncz: name the output with -o, or use -c"
     ]
+
+
+@pytest.mark.parametrize("name", [".ncz", "..ncz", "...ncz"])
+def test_what_is_left_without_the_suffix_has_to_be_the_name_of_a_file(ncz, name):
+    Path(name).write_bytes(coded(b"content"))
+    before = here()
+    for args in ([], ["-f"]):
+        result = ncz("decompress", *args, name)
+        assert result.code == 1
+        assert result.lines == [
+            f"ncz: {name}: unknown suffix, expected .ncz: name the output with -o, or use -c"
+        ]
+    for overwrite in (False, True):
+        (result,) = library.decompress_many([name], overwrite=overwrite)
+        assert result.skipped == "has no name but .ncz"
+    assert here() == before
+
+
+BOMB = library.compress(bytes(1 << 20), level=1, block_size=1 << 16)
+
+
+@pytest.mark.parametrize("args", [["decompress"], ["cat"], ["test"], ["decompress", "--resume"]])
+def test_a_bomb_is_one_sentence_and_leaves_nothing(ncz, args):
+    Path("a.ncz").write_bytes(BOMB)
+    result = ncz(*args, "--max-output", "100KiB", "a.ncz")
+    assert (result.code, result.out) == (1, b"")
+    assert result.lines == [
+        "ncz: a.ncz: the content is larger than the limit of 102400 bytes; raise the limit if you "
+        "trust where the file comes from"
+    ]
+    assert here() == ["a.ncz"]
+    assert ncz(*args, "--max-output", "1MiB", "a.ncz").code == 0
+
+
+def test_a_bomb_in_a_pipe_leaves_nothing_either(ncz):
+    result = ncz("decompress", "--max-output", "100KiB", "-o", "a", stdin=BOMB[:-1] + b"?")
+    assert result.code == 1
+    assert "the limit of 102400 bytes" in result.err
+    assert here() == []
+
+
+def test_a_range_has_its_own_limit(ncz):
+    Path("a.ncz").write_bytes(BOMB)
+    assert len(ncz("cat", "--max-output", "9", "--range", "5:14", "a.ncz").out) == 9
+    assert ncz("cat", "--max-output", "9", "--range", "5:15", "a.ncz").code == 1

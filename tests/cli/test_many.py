@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ncz as library
+from ncz.formats import temporaries
 from ncz.formats.temporaries import SUFFIX
 
 from .helpers import finish, here, start, wait_for
@@ -259,3 +260,18 @@ def test_one_bar_for_all(tmp_path):
     assert b"/3.00M" in text
     lines = [line for line in text.decode().replace("\r", "\n").splitlines() if " -> " in line]
     assert [line.split(":")[0][-1] for line in lines] == ["0", "1", "2"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be synced here")
+def test_rm_comes_after_the_disk_has_every_new_folder(ncz, monkeypatch):
+    """A synced file is lost with the folder that leads to it."""
+    Path("d/below/it").mkdir(parents=True)
+    Path("d/below/it/a").write_bytes(b"some words " * 99)
+    synced = []
+    real = temporaries.sync_folder
+    monkeypatch.setattr(
+        temporaries, "sync_folder", lambda path: synced.append(str(path)) or real(path)
+    )
+    assert ncz("compress", "-r", "-1", "--rm", "-o", "out", "d").code == 0
+    assert synced == ["out", "out/d", "out/d/below", "out/d/below/it", "out/d/below/it/a.ncz"]
+    assert not Path("d/below/it/a").exists()

@@ -7,14 +7,16 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import ncz as library
 from ncz.cli import beforehand
+from ncz.codec.coder import ModelRef
 from ncz.codec.meter import in_flight
-from ncz.formats import estimate
+from ncz.formats import estimate, header
 from ncz.formats.options import CompressOptions
 from ncz.models import weights
 from ncz.models.text import loading
@@ -142,7 +144,7 @@ def test_restoring_without_the_model(ncz, tiny):
     digest = default.model().digest
     sentence = (
         f"this file needs the model '{tiny.stem}' with SHA-256 {digest}; "
-        f"get it with: ncz models pull {tiny.stem}"
+        f"get it with: ncz models pull {tiny.stem}, or let --pull fetch it"
     )
     for args in (["decompress"], ["test"], ["cat"], ["decompress", "-c"]):
         result = ncz(*args, "a.ncz")
@@ -276,3 +278,69 @@ def compressed_with_model():
     coded = library.compress(TEXT, 7)
     assert library.info(io.BytesIO(coded)).blocks[0].coder.startswith("text-")
     return coded
+
+
+@pytest.fixture
+def pulled(tiny, monkeypatch):
+    """Names of the models that were pulled; the tiny one arrives."""
+    names = []
+
+    def pull(known, progress=None, consent=None, convert=None):
+        names.append(known.name)
+        return default.install()
+
+    monkeypatch.setattr(weights, "pull", pull)
+    return names
+
+
+@pytest.mark.parametrize("args", [["decompress"], ["test"], ["cat"], ["cat", "--range", ":9"]])
+def test_pull_fetches_what_a_file_needs_and_goes_on(ncz, tiny, pulled, args):
+    Path("a.ncz").write_bytes(compressed_with_model())
+    lose(tiny)
+    assert ncz(*args, "a.ncz").code == 4
+    assert pulled == [], "not unless it is said"
+    result = ncz(*args, "--pull", "a.ncz", "a.ncz")
+    assert result.code == 0
+    assert pulled == [tiny.stem], "once"
+    if args == ["decompress"]:
+        assert Path("a").read_bytes() == TEXT
+    assert ncz(*args, "--pull", "a.ncz").code == (1 if args == ["decompress"] else 0)
+    assert pulled == [tiny.stem]
+
+
+def test_pull_of_a_pipe_in_processes(ncz, tiny, pulled):
+    coded = compressed_with_model()
+    lose(tiny)
+    result = ncz("decompress", "--pull", "-T", "2", stdin=coded)
+    assert (result.code, result.out) == (0, TEXT)
+    assert pulled == [tiny.stem]
+
+
+def test_pull_replaces_a_model_that_was_changed(ncz, tiny, pulled):
+    coded = compressed_with_model()
+    loading._load.cache_clear()
+    tiny.write_bytes(b"something else")
+    assert ncz("cat", stdin=coded).code == 4
+    assert (ncz("cat", "--pull", stdin=coded).code, pulled) == (0, [tiny.stem])
+
+
+def test_pull_goes_by_the_digest_and_fetches_nothing_that_ncz_does_not_know(ncz, tiny, pulled):
+    coded = bytearray(compressed_with_model())
+    made, size = header.parse(coded)
+    lose(tiny)
+    for model in (replace(made.models[0], digest=bytes(32)), ModelRef(bytes(32), "gemma3-270m")):
+        other = header.pack(replace(made, models=(model,)))
+        result = ncz("decompress", "--pull", stdin=other + coded[size:])
+        assert (result.code, result.out, len(result.lines)) == (4, b"", 1)
+        assert "needs the model" in result.err
+    assert pulled == []
+
+
+def test_pull_without_a_network_is_one_sentence(ncz, tiny):
+    Path("a.ncz").write_bytes(compressed_with_model())
+    lose(tiny)
+    result = ncz("decompress", "-q", "--pull", "a.ncz")
+    assert result.code == 4
+    assert len(result.lines) == 1
+    assert result.lines[0].startswith(f"ncz: a.ncz: cannot fetch the model {tiny.stem} (pip: ")
+    assert here() == ["a.ncz", "cache"]

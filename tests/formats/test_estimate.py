@@ -72,7 +72,7 @@ def test_blocks_are_done_side_by_side(monkeypatch):
 def test_a_limit_of_memory_is_kept_or_refused():
     calibration = of(BINARY)
     free = calibration.estimate(CompressOptions(2, 4, block_size=1024))
-    limit = levels.plan(2, 1024).memory + 2048
+    limit = levels.plan(2, 1024).memory + 4096
     kept = calibration.estimate(CompressOptions(2, 4, block_size=1024, memlimit=limit))
     assert kept.memory < free.memory
     refused = calibration.estimate(CompressOptions(2, memlimit=1000))

@@ -119,7 +119,7 @@ def test_nothing_kept_is_coded_again(monkeypatch):
 def test_nothing_kept_is_decoded_again(monkeypatch):
     whole, _ = compressed(TEXT)
 
-    def decode(coder, block):
+    def decode(coder, block, room):
         raise AssertionError(f"block {block.index} was decoded")
 
     monkeypatch.setattr("ncz.formats.decode.decode_block", decode)

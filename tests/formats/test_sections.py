@@ -92,4 +92,6 @@ def test_reserved_types(type_: int) -> None:
 
 def test_a_tail_that_declares_blocks_without_end() -> None:
     with pytest.raises(ValueError, match="too early"):
+        sections.parse_tail(varint.encode(sections.MEMBER_BLOCKS) + bytes(100))
+    with pytest.raises(ValueError, match=f"lists {2**60} blocks"):
         sections.parse_tail(varint.encode(2**60) + bytes(100))

@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncz
-from ncz.codec.errors import FormatError, MemoryLimitError, NczError, UnsupportedError
+from ncz.codec.errors import (
+    FormatError,
+    MemoryLimitError,
+    NczError,
+    OutputLimitError,
+    UnsupportedError,
+)
 from ncz.formats import header
 from ncz.formats.options import CompressOptions, DecompressOptions, fit_threads
 from ncz.formats.stream import (
@@ -206,9 +212,12 @@ def test_max_output() -> None:
     coded = member(TEXT, 16)
     assert ncz.decompress(coded, max_output=len(TEXT)) == TEXT
     out = io.BytesIO()
-    with pytest.raises(NczError, match="larger than the limit of 40 bytes"):
+    with pytest.raises(OutputLimitError, match="larger than the limit of 40 bytes"):
         decompress_stream(io.BytesIO(coded), out, DecompressOptions(max_output=40))
-    assert out.getvalue() == TEXT[:32]
+    assert out.getvalue() == b"", "the tail says it before a block is decoded"
+    with pytest.raises(OutputLimitError):
+        decompress_stream(Pipe(coded), out, DecompressOptions(max_output=40))  # type: ignore[arg-type]
+    assert out.getvalue() == TEXT[:32], "a pipe is read until it is too much"
 
 
 def test_memory_limit() -> None:
@@ -224,13 +233,13 @@ def test_memory_limit() -> None:
 
 def test_fewer_threads_keep_the_memory_limit() -> None:
     assert fit_threads(8, 100, 10, None) == 8
-    assert fit_threads(8, 100, 10, 8 * 100 + 9 * 20) == 8
-    assert fit_threads(8, 100, 10, 8 * 100 + 9 * 20 - 1) == 7
-    assert fit_threads(8, 100, 10, 120) == 1
+    assert fit_threads(8, 100, 10, 8 * 100 + 10 * 20) == 8
+    assert fit_threads(8, 100, 10, 8 * 100 + 10 * 20 - 1) == 7
+    assert fit_threads(8, 100, 10, 140) == 1
     assert fit_threads(0, 100, 10, None) >= 1
     with pytest.raises(MemoryLimitError) as caught:
-        fit_threads(8, 100, 10, 119)
-    assert (caught.value.needed, caught.value.limit) == (120, 119)
+        fit_threads(8, 100, 10, 139)
+    assert (caught.value.needed, caught.value.limit) == (140, 139)
 
 
 def test_an_unknown_coder_is_refused_before_anything_is_decoded() -> None:

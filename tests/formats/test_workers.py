@@ -174,7 +174,7 @@ def test_the_memory_limit_counts_each_process(monkeypatch: pytest.MonkeyPatch) -
         assert fit_crew(crew, _need, 100 * MIB, MIB, 500 * MIB) == 2
         with pytest.raises(MemoryLimitError) as caught:
             fit_crew(crew, _need, 100 * MIB, MIB, 150 * MIB)
-    assert caught.value.needed == 100 * MIB + OVERHEAD + 2 * MIB
+    assert caught.value.needed == 100 * MIB + OVERHEAD + 4 * MIB
 
 
 def test_each_of_several_machines_keeps_the_limit() -> None:

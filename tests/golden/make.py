@@ -2,9 +2,13 @@
 
     python -m tests.golden.make              # what there is and what could be made
     python -m tests.golden.make NAME…        # make these, and note them in manifest.json
+    python -m tests.golden.make --changed    # where the encoder writes something else, and says so
 
 A golden file is never made again: what matters is that today's reader reads what yesterday's
-writer wrote. So an existing one is refused; a new kind of file gets a new name.
+writer wrote. So an existing one is refused; a new kind of file gets a new name. Where the encoder
+has changed, and a number says so, what it writes now is made as NAME@VERSION beside the old one.
+
+The manifest notes the version of ncz that made each, and the numbers that its bytes go by.
 """
 
 from __future__ import annotations
@@ -16,15 +20,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import ncz
 from ncz.codec import varint
 from ncz.codec.checks import x32, xxh64
-from ncz.codec.coder import CoderSpec
-from ncz.formats import coders, header, sections
+from ncz.codec.coder import Coder, CoderSpec, ModelRef
+from ncz.formats import coders, header, levels, sections
 from ncz.formats.encode import Encoder
 from ncz.formats.header import Header
 from ncz.formats.levels import Plan
+from tests.golden import standins
 
 HERE = Path(__file__).parent
 MANIFEST = HERE / "manifest.json"
@@ -114,6 +120,86 @@ def framed(content: bytes, size: int, coded: bytes | None = None, **change: int)
     return out + sections.pack_tail(len(out), entry, 1, 0, check)
 
 
+def by(
+    others: tuple[Coder, ...],
+    content: bytes,
+    block_size: int = 1 << 20,
+    models: tuple[ModelRef, ...] = (),
+    runs: tuple[Any, ...] = (),
+) -> bytes:
+    """A member whose block number k is made by coder k of `others`, in turn, or by store.
+
+    Args:
+        others: what follows store in the header.
+        content: of the member.
+        block_size: of its blocks.
+        models: that the coders need.
+        runs: how text is cut, None for what the encoder finds best.
+    """
+    from ncz.models.text import segments
+
+    plan = Plan((coders.store(), *others), block_size, models)
+    turn = 0
+
+    def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
+        nonlocal turn
+        index = 1 + turn % len(others)
+        turn += 1
+        coded = plan.coders[index].encode(raw)
+        if coded is None or len(coded) > len(raw) + sections.MAX_GROWTH:
+            return 0, raw
+        return index, coded
+
+    cut = (lambda raw, model: runs) if runs else segments.plan
+    with mock.patch.object(levels, "encode", encode), mock.patch.object(segments, "plan", cut):
+        encoder = Encoder(plan)
+        return b"".join([*encoder.feed(content), *encoder.finish()])
+
+
+def by_text(
+    windows: tuple[int, int, int],
+    content: bytes,
+    streams: int | None = None,
+    two: bool = False,
+    runs: tuple[Any, ...] = (),
+) -> bytes:
+    """A member of one block, by the text coder."""
+    models = (standins.model(standins.FIRST),)
+    if two:
+        models += (standins.model(standins.SECOND),)
+    return by((coders.text(models, windows, streams),), content, 1 << 20, models, runs)
+
+
+def by_llama(content: bytes) -> bytes:
+    """A member of one block, by the coder of llama.cpp."""
+    made, model = coders.llama(standins.GGUF, (48, 20, 0))
+    runs = _runs((0, len(content) - 60), (1, 40), (2, 20))
+    from ncz.models.text import segments
+
+    with mock.patch.object(segments, "plan_by", lambda raw, cost: runs):
+        return by((made,), content, 1 << 20, (model,))
+
+
+def _runs(*said: tuple[int, int]) -> tuple[Any, ...]:
+    from ncz.models.text.layout import Run
+
+    return tuple(Run(kind, length) for kind, length in said)
+
+
+def listing(models: tuple[ModelRef, ...]) -> bytes:
+    """A stored member whose header lists models."""
+    encoder = Encoder(Plan((coders.store(),), 4, models))
+    return b"".join([*encoder.feed(b"none needed"), *encoder.finish()])
+
+
+ODD = text(300) + noise(30) + "naïve café\x00".encode() + b"\xff\xfe" + text(120)
+MANY = (
+    *(coders.zstd(level) for level in range(1, 23)),
+    *(coders.contextmix(level) for level in range(2, 7)),
+    *(coders.zstd(3) for _ in range(36)),
+)
+
+
 def with_skippable() -> tuple[bytes, bytes]:
     """Skippable sections at every place, and bodies of several sizes."""
     content = b"between sections that others may use"
@@ -134,32 +220,65 @@ def _level(level: int, content: bytes) -> Callable[[], tuple[bytes, bytes]]:
     return lambda: (ncz.compress(content, level, block_size=max(1024, len(content) // 2)), content)
 
 
-GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = {
-    "empty": lambda: (member(b""), b""),
-    "one-byte": lambda: (member(b"x"), b"x"),
-    "stored": lambda: (member(noise(5000), 2048), noise(5000)),
-    "store-alone": lambda: (member(text(500), 100, None), text(500)),
-    "zstd-1": lambda: (member(text(5000), 2048, 1), text(5000)),
-    "zstd-3": lambda: (member(MIXED, 1000), MIXED),
-    "zstd-19": lambda: (member(records(6000), 1 << 20, 19), records(6000)),
-    "concatenated": lambda: (
-        member(text(300)) + member(b"") + member(noise(40)) + member(b"end", 1),
-        text(300) + noise(40) + b"end",
-    ),
-    "skippable": with_skippable,
-    "one-byte-blocks": lambda: (member(text(50), 1), text(50)),
-    "in-itself": lambda: (member(member(text(300)), 64, None), member(text(300))),
-} | {
-    f"contextmix-{level}-{name}": _level(level, content)
-    for level in range(2, 7)
-    for name, content in {
-        "text": text(20_000),
-        "records": records(12_000),
-        "code": machine_code(16_000),
-        "code-64": machine_code_64(16_000),
-        "mixed": MIXED,
-    }.items()
-}
+GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = (
+    {
+        "empty": lambda: (member(b""), b""),
+        "one-byte": lambda: (member(b"x"), b"x"),
+        "stored": lambda: (member(noise(5000), 2048), noise(5000)),
+        "store-alone": lambda: (member(text(500), 100, None), text(500)),
+        "zstd-1": lambda: (member(text(5000), 2048, 1), text(5000)),
+        "zstd-3": lambda: (member(MIXED, 1000), MIXED),
+        "zstd-19": lambda: (member(records(6000), 1 << 20, 19), records(6000)),
+        "concatenated": lambda: (
+            member(text(300)) + member(b"") + member(noise(40)) + member(b"end", 1),
+            text(300) + noise(40) + b"end",
+        ),
+        "skippable": with_skippable,
+        "one-byte-blocks": lambda: (member(text(50), 1), text(50)),
+        "in-itself": lambda: (member(member(text(300)), 64, None), member(text(300))),
+    }
+    | {
+        f"contextmix-{level}-{name}": _level(level, content)
+        for level in range(2, 7)
+        for name, content in {
+            "text": text(20_000),
+            "records": records(12_000),
+            "code": machine_code(16_000),
+            "code-64": machine_code_64(16_000),
+            "mixed": MIXED,
+        }.items()
+    }
+    | {
+        "level-1": _level(1, MIXED),
+        "many-coders": lambda: (by(MANY, text(6300), 100), text(6300)),
+        "largest-block-size": lambda: (framed(b"abc", 1 << 30), b"abc"),
+        "models-by-number": lambda: (
+            listing((*header._numbered(), ModelRef(bytes(range(32)), "some other"))),
+            b"none needed",
+        ),
+        "most-models": lambda: (
+            listing(tuple(ModelRef(bytes([k] * 32), "é" * 127 + "x") for k in range(16))),
+            b"none needed",
+        ),
+        "text-7": lambda: (by_text(levels.WINDOWS[7], text(2000)), text(2000)),
+        "text-8": lambda: (by_text(levels.WINDOWS[8], text(2000)), text(2000)),
+        "text-9": lambda: (by_text(levels.WINDOWS[9], text(2000), two=True), text(2000)),
+        "text-windows": lambda: (by_text((48, 20, 8), text(900), 3), text(900)),
+        "text-most-streams": lambda: (by_text((48, 20, 0), text(1500), 64), text(1500)),
+        "text-two-models": lambda: (by_text((48, 20, 8), ODD, 2, True), ODD),
+        "text-runs": lambda: (
+            by_text(
+                (48, 20, 8), ODD, 2, runs=_runs((0, 290), (2, 50), (1, 30), (0, len(ODD) - 370))
+            ),
+            ODD,
+        ),
+        "text-and-bytes": lambda: (
+            by_text((48, 20, 8), ODD + records(2400), 1, runs=_runs((0, len(ODD)), (2, 2400))),
+            ODD + records(2400),
+        ),
+        "llama": lambda: (by_llama(ODD), ODD),
+    }
+)
 
 _PLAIN = member(MIXED, 1000)
 
@@ -263,6 +382,40 @@ BAD: dict[str, tuple[Callable[[], bytes], str, str]] = {
 }
 
 
+def numbers(coded: bytes) -> dict[str, int | str]:
+    """What the bytes of a file go by, of this ncz: where they change, one of these has to."""
+    import zstandard
+
+    from ncz.models import contextmix
+    from ncz.models.llama import coder as llama
+    from ncz.models.text import coder as text_coder
+
+    ids = {spec.id for member in _headers(coded) for spec in member.coders}
+    known: dict[str, tuple[int | None, int | str]] = {
+        "format": (None, header.VERSION),
+        "encoder": (None, levels.ENCODER),
+        "libzstd": (coders.ZSTD, ".".join(map(str, zstandard.ZSTD_VERSION))),
+        "contextmix": (coders.CONTEXTMIX, contextmix.presets.REVISION),
+        "text": (coders.TEXT, text_coder.REVISION),
+        "llama": (coders.LLAMA, llama.REVISION),
+    }
+    return {name: said for name, (of, said) in known.items() if of is None or of in ids}
+
+
+def _headers(coded: bytes) -> list[header.Header]:
+    return [header.parse(coded[m.offset :])[0] for m in ncz.info(coded).members]
+
+
+def latest(recipe: str, manifest: dict[str, Any]) -> str | None:
+    """The name of the last file that was made by a recipe."""
+    made = [name for name in manifest["good"] if name.partition("@")[0] == recipe]
+    return max(made, key=lambda name: _order(manifest["good"][name]["ncz"]), default=None)
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
 def make(name: str, manifest: dict[str, Any]) -> None:
     """Make one file and note it.
 
@@ -270,14 +423,15 @@ def make(name: str, manifest: dict[str, Any]) -> None:
         FileExistsError: it is there already.
         KeyError: there is no recipe.
     """
-    kind = "good" if name in GOOD else "bad"
+    recipe_name = name.partition("@")[0]
+    kind = "good" if recipe_name in GOOD else "bad"
     path = HERE / kind / f"{name}.ncz"
-    if name in GOOD:
-        coded, content = GOOD[name]()
+    if kind == "good":
+        coded, content = GOOD[recipe_name]()
         if ncz.decompress(coded) != content:
             raise ValueError(f"{name} does not decode to what it should hold")
         digest = hashlib.sha256(content).hexdigest()
-        noted: dict[str, Any] = {"size": len(content), "sha256": digest}
+        noted: dict[str, Any] = {"size": len(content), "sha256": digest, "by": numbers(coded)}
     else:
         recipe, error, says = BAD[name]
         coded, noted = recipe(), {"error": error, "says": says}
@@ -291,8 +445,22 @@ def make(name: str, manifest: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("xb") as file:
         file.write(coded)
-    manifest[kind][name] = noted
+    manifest[kind][name] = {**noted, "ncz": ncz.__version__}
     MANIFEST.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def changed(manifest: dict[str, Any]) -> list[str]:
+    """Names for what the encoder writes now, where it wrote something else and a number says so."""
+    found = []
+    for recipe, make_it in GOOD.items():
+        before = latest(recipe, manifest)
+        if before is None:
+            continue
+        coded = make_it()[0]
+        same = coded == (HERE / "good" / f"{before}.ncz").read_bytes()
+        if not same and numbers(coded) != manifest["good"][before]["by"]:
+            found.append(f"{recipe}@{ncz.__version__}")
+    return found
 
 
 def main(names: list[str]) -> int:
@@ -304,14 +472,16 @@ def main(names: list[str]) -> int:
     if not names:
         for name in [*GOOD, *BAD]:
             print(f"{'golden' if name in there else 'to make':8} {name}")
-    for name in names:
-        if name in there:
-            print(f"{name} is golden: it stays as it is", file=sys.stderr)
-            return 1
-        if name not in GOOD and name not in BAD:
-            print(f"there is no recipe for {name}", file=sys.stderr)
-            return 1
-        make(name, manifest)
+    with standins.at_work():
+        for name in changed(manifest) if names == ["--changed"] else names:
+            if name in there:
+                print(f"{name} is golden: it stays as it is", file=sys.stderr)
+                return 1
+            if name.partition("@")[0] not in GOOD and name not in BAD:
+                print(f"there is no recipe for {name}", file=sys.stderr)
+                return 1
+            make(name, manifest)
+            print(f"made {name}")
     return 0
 
 

@@ -146,7 +146,7 @@ def _sections(data: bytes, position: int, member: Member) -> int:
             size, p = _varint(data, at + 1)
             check = _u32(data, p)
             _head_check(data, member, at, p + 4)
-            _hold(size <= 2**32 - 64, "body size")
+            _hold(size <= (2**26 if type_ == 2 else 2**32 - 64), "body size")
             body = data[p + 8 : p + 8 + size]
             _hold(len(body) == size, "body")
             _hold(x32(body) == check, "body check")

@@ -27,6 +27,8 @@ _BINARY_HEAD = 4  # bytes: kind, row (two), cell
 class ContextMix:
     """A coder of one preset. Holds no state between blocks."""
 
+    exact = True
+
     def __init__(self, preset: int) -> None:
         self._number = preset
         self._preset = PRESETS[preset]

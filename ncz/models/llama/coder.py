@@ -2,8 +2,8 @@
 
 Coded data: that of :mod:`ncz.models.text.coder` with one stream and one model. Encoder and decoder
 read the same tokens one by one from an empty context, so that the same build gets the same
-floats. Whether it does is tried, not believed: each block is decoded before it is accepted, and
-where that fails other coders have it.
+floats. Whether it does is tried, not believed: the coder is marked as not exact, so that each block
+is decoded before it is accepted (:mod:`ncz.formats.verify`), and where that fails others have it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ncz.codec import crew, notice, varint
+from ncz.codec import crew, varint
 from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, UnsupportedError
 from ncz.codec.jit import compiling
@@ -65,6 +65,8 @@ class LlamaCoder:
         index: the place of the model in the header's table.
     """
 
+    exact = False
+
     def __init__(
         self, model: ModelRef, windows: Windows, made_by: Build, threads: int, *, index: int = 0
     ) -> None:
@@ -89,7 +91,7 @@ class LlamaCoder:
         return CoderSpec(CODER_ID, params + self.build.pack())
 
     def encode(self, raw: bytes) -> bytes | None:
-        """Coded bytes of a non-empty block, seen to decode, or None where the model would not pay.
+        """Coded bytes of a non-empty block, or None where the model would not pay.
 
         Raises:
             NczError: as :meth:`decode`.
@@ -100,23 +102,10 @@ class LlamaCoder:
             size = sum(run.length for run in runs if run.kind != BYTES)
             if not any(run.kind == MODEL for run in runs):
                 return None
-            mixers: list[kernel.State] = []  # of coding, then of decoding
-            position = partial(_position, mixers)
-            with metered(position, 2 * size, len(raw)):
+            mixers: list[kernel.State] = []
+            with metered(partial(_position, mixers), size, len(raw)):
                 coded = self._encode(raw, runs, loaded, mixers)
-                if len(coded) >= len(raw):
-                    return None
-                try:
-                    same = self._decode(coded, len(raw), loaded, mixers) == raw
-                except FormatError:
-                    same = False
-        if same:
-            return coded
-        notice.say(
-            "llama.cpp did not compute the same twice, so a block is coded without it; "
-            "do not rely on this build of it"
-        )
-        return None
+        return coded if len(coded) < len(raw) else None
 
     def decode(self, coded: bytes, raw_size: int) -> bytes:
         """The raw bytes of a block.
@@ -141,7 +130,7 @@ class LlamaCoder:
         return loaded.size + context + mixing + 4 * raw_size + (100 << 20)
 
     def seconds(self, size: int) -> float:
-        """Seconds to encode a block of `size` bytes of text, as a few tokens suggest."""
+        """Seconds that a block of `size` bytes of text takes, either way, by a few tokens."""
         loaded = self._ready()
         with loaded.lock:
             reading = _Reading(loaded, self.windows, self.threads)
@@ -152,7 +141,7 @@ class LlamaCoder:
                 reading.sums()
             each = (time.perf_counter() - started) / _TIMED
         count = size / pace.TOKEN
-        return 2 * each * count * pace.readings(count, self.windows)
+        return each * count * pace.readings(count, self.windows)
 
     def _ready(self) -> Loaded:
         here = build.here()
@@ -362,5 +351,5 @@ def _fresh(size: int) -> kernel.State:
 
 
 def _position(mixers: list[kernel.State]) -> int:
-    """Bytes that are coded and, after that, decoded again."""
+    """Bytes that are coded, or decoded."""
     return sum(int(mixer.at[0]) for mixer in mixers)

@@ -51,6 +51,8 @@ class TextCoder:
         load: how to get the model ready.
     """
 
+    exact = True
+
     def __init__(
         self,
         model: ModelRef,
@@ -277,8 +279,24 @@ class TextCoder:
         return model
 
     def memory(self, raw_size: int) -> int:
-        """Bytes of working memory for a block of `raw_size`, the model's included."""
-        streams = self.streams or default_streams(raw_size, self.windows.window)
+        """Bytes of working memory for a block of `raw_size`, the model's included.
+
+        For decoding, of as many streams as ncz makes of it unless told otherwise.
+        """
+        return self._memory(
+            self.streams or default_streams(raw_size, self.windows.window), raw_size
+        )
+
+    def memory_of(self, coded: bytes, raw_size: int) -> int:
+        """The same for a coded block, with the streams that it has.
+
+        Raises:
+            FormatError: its head is damaged.
+        """
+        found, _ = layout.parse(coded, raw_size)
+        return self._memory(len(found.ends), raw_size)
+
+    def _memory(self, streams: int, raw_size: int) -> int:
         places = min(self.windows.window, raw_size + self.windows.prefix + 1)
         models = _memory(self.ready().predictor.network, streams, places)
         if self.second:

@@ -18,6 +18,8 @@ from ncz.codec.errors import FormatError
 from ncz.models.text.windows import MAX_STREAMS
 
 KINDS = MODEL, CONTEXTS, BYTES = range(3)
+MAX_RUNS = 1 << 18
+"""Of a block: as many as pieces of 4 KiB in the largest one. It bounds what a head asks for."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def parse(coded: bytes, raw_size: int) -> tuple[Layout, int]:
         if not 1 <= count <= MAX_STREAMS:
             raise ValueError(f"it has {count} streams")
         run_count, at = varint.decode(coded, at)
+        if run_count > MAX_RUNS:
+            raise ValueError(f"it has {run_count} runs")
         runs: list[Run] = []
         total = 0
         for _ in range(run_count):

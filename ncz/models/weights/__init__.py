@@ -3,7 +3,7 @@
 :func:`ensure` is for who compresses, :func:`find` for who decodes; the rest is for managing.
 """
 
-from ncz.models.weights.manifest import BUILTIN, Weights, default, is_builtin, named
+from ncz.models.weights.manifest import BUILTIN, Weights, default, is_builtin, known, named
 from ncz.models.weights.pulling import Consent, Progress, address, ensure, local, pull
 from ncz.models.weights.remembered import accepted
 from ncz.models.weights.store import (
@@ -14,6 +14,7 @@ from ncz.models.weights.store import (
     installed,
     models_folder,
     remove,
+    whole,
 )
 
 __all__ = [
@@ -31,9 +32,11 @@ __all__ = [
     "have",
     "installed",
     "is_builtin",
+    "known",
     "local",
     "models_folder",
     "named",
     "pull",
     "remove",
+    "whole",
 ]

@@ -1,7 +1,8 @@
 """The models that ncz knows by name: where they come from, under what terms, and their digests.
 
-A name stands for the same weights for ever. Two digests hold it to that: of the file that
-arrives, and of the exact file that it is converted to, which is what an .ncz file names.
+A name stands for the same weights for ever. Two digests hold it to that: of every file that
+arrives, and of the exact file that it is converted to, which is what an .ncz file names. Of a model
+that no level uses by itself the second may not be known; it follows from the first.
 """
 
 from __future__ import annotations
@@ -31,9 +32,16 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Address:
-    """A file behind an address of http or https; the end of the address is its name."""
+    """A file behind an address of http or https; the end of the address is its name.
+
+    Attributes:
+        url: the address.
+        sha256: SHA-256, in hex, of what it must deliver, None if unknown. Of the first file of
+            some, :attr:`Weights.source_sha256` says it.
+    """
 
     url: str
+    sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -79,7 +87,10 @@ class Weights:
     description: str
 
 
-_HUB = "https://huggingface.co/HuggingFaceTB/SmolLM2-135M/resolve/main"
+_HUB = (
+    "https://huggingface.co/HuggingFaceTB/SmolLM2-135M/resolve/"
+    "93efa2f097d58c2a74874c7e644dbc9b0cee75a2"
+)
 _APACHE = "https://www.apache.org/licenses/LICENSE-2.0"
 
 BUILTIN = (
@@ -115,12 +126,19 @@ BUILTIN = (
     Weights(
         "smollm2-135m",
         "Apache-2.0",
-        tuple(
-            Address(f"{_HUB}/{name}")
-            for name in ("model.safetensors", "config.json", "tokenizer.json")
+        (
+            Address(f"{_HUB}/model.safetensors"),
+            Address(
+                f"{_HUB}/config.json",
+                "1d556eab73b69c7f11f64c557a2f9c6f440bd4c6b89bb2584a6b498c92603843",
+            ),
+            Address(
+                f"{_HUB}/tokenizer.json",
+                "9ca9acddb6525a194ec8ac7a87f24fbba7232a9a15ffa1af0c1224fcd888e47c",
+            ),
         ),
-        272_000_000,
-        None,
+        271_165_812,
+        "80521b40281d6ce74e35c9282c22539e75aa0ac8578892b2a59955ef78d55da1",
         None,
         False,
         _APACHE,
@@ -157,6 +175,11 @@ def named(name: str) -> Weights:
     raise ModelError(
         f"no model is called {name!r}: name one of {known}, or a GGUF or safetensors file"
     )
+
+
+def known(digest: str) -> Weights | None:
+    """The model that ncz knows by the SHA-256, in hex, of its exact file, None if there is none."""
+    return next((weights for weights in BUILTIN if weights.exact_sha256 == digest), None)
 
 
 def is_builtin(name: str) -> bool:

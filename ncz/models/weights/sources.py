@@ -140,7 +140,7 @@ def _addresses(weights: Weights, work: Path, progress: Fetched | None) -> tuple[
         target = folder / address.name
         if target.exists():
             continue  # it got that name when it was whole
-        checked = number == 0 and weights.source_sha256 is not None
+        checked = (weights.source_sha256 if number == 0 else address.sha256) is not None
         arriving = target.with_name(f".{target.name}.arriving")
         try:
             download(address.url, arriving, progress if number == 0 else None, checked=checked)
@@ -149,6 +149,13 @@ def _addresses(weights: Weights, work: Path, progress: Fetched | None) -> tuple[
                 raise
             reason = f"{address.url}: {reason_of(error)}"
             raise NotFetched(_unreachable(weights, reason)) from None
+        if address.sha256 is not None and sha256_of(arriving) != address.sha256:
+            found = sha256_of(arriving)
+            arriving.unlink()
+            raise ModelError(
+                f"what {address.url} delivers for the model {weights.name} has SHA-256 {found}, "
+                f"and not {address.sha256}; it was not taken"
+            )
         arriving.replace(target)
     first = folder / addresses[0].name
     found = sha256_of(first)

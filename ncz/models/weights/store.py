@@ -81,6 +81,12 @@ def have(name: str) -> Installed | None:
     return None
 
 
+def whole(name: str) -> bool:
+    """Whether the model of that name is here, with the digest that it must have. Hashes it."""
+    model = have(name)
+    return model is not None and damage(model) is None
+
+
 def find(digest: bytes, name: str = "") -> Path:
     """The exact file with that SHA-256, for decoding.
 
@@ -185,7 +191,7 @@ def _read(path: Path) -> Installed | None:
 def _how_to_get(digest: str, name: str) -> str:
     for weights in BUILTIN:
         if digest == weights.exact_sha256 or (name == weights.name and not weights.exact_sha256):
-            return f"ncz models pull {weights.name}"
+            return f"ncz models pull {weights.name}, or let --pull fetch it"
     if is_builtin(name):
         return f"the ncz that made the file, for this one makes another {name}"
     called = name if is_name(name) else "NAME"

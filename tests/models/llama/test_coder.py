@@ -20,6 +20,7 @@ from ncz.codec.errors import (
     NczError,
     UnsupportedError,
 )
+from ncz.formats import coders, levels, verify
 from ncz.models.llama import build, coder, engine
 from ncz.models.text import segments
 from ncz.models.text.layout import BYTES, CONTEXTS, MODEL, Run
@@ -88,8 +89,9 @@ def test_a_model_that_knows_nothing_is_not_asked_about_long_text(fake):
     assert coder.make(fake, WINDOWS).encode(text(10_000)) is None
 
 
+@pytest.mark.parametrize("asked", [None, True, False])
 @pytest.mark.parametrize("after", [0, 30, 150])
-def test_a_block_that_does_not_come_back_is_left_to_others(fake, monkeypatch, after):
+def test_a_block_that_does_not_come_back_is_left_to_others(fake, monkeypatch, after, asked):
     said = []
     made = coder.make(fake, WINDOWS)
     made._ready()
@@ -97,10 +99,11 @@ def test_a_block_that_does_not_come_back_is_left_to_others(fake, monkeypatch, af
     try:
         monkeypatch.setattr(Context, "wrong_after", after)
         # The first half of what is read is for coding, and there nobody can tell.
-        wrong = made.encode(text(300)) is None
+        plan = levels.Plan((coders.store(), coders.contextmix(6), made), 300, (made.model,), asked)
+        wrong = verify.encode(plan, text(300))[0] == 1
     finally:
         notice.set_notice(None)
-    assert wrong == (after > 0)
+    assert wrong == (after > 0 and asked is not False)
     assert [sentence[:50] for sentence in said] == (
         ["llama.cpp did not compute the same twice, so a blo"] if wrong else []
     )

