@@ -209,19 +209,6 @@ def sync_folder(path: Path) -> None:
             raise
 
 
-def make_folder(path: Path) -> None:
-    """A folder and all above it, with their names on the disk.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    missing = [path, *path.parents]
-    missing = missing[: next(n for n, one in enumerate(missing) if one.exists())]
-    path.mkdir(parents=True, exist_ok=True)
-    for one in reversed(missing):
-        sync_folder(one)
-
-
 def discard(temporary: Path) -> None:
     """Remove an unfinished file; no matter if it is gone or published already."""
     with _lock:

@@ -318,7 +318,7 @@ def test_bringing_is_asked_for_and_told_what_the_header_says(tiny_default_model:
 
 
 PACKAGE = Path(ncz.__file__).parent
-OF_WORKERS = {"codec/processes.py", "codec/cluster_node.py"}
+OF_WORKERS = {"codec/processes.py", "codec/cluster_node.py", "corpora/forked.py"}
 """What passes between processes of one ncz is pickled; none of it comes from a file."""
 
 
