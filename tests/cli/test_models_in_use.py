@@ -14,6 +14,7 @@ import pytest
 
 import ncz as library
 from ncz.cli import beforehand
+from ncz.codec import jit
 from ncz.codec.coder import ModelRef
 from ncz.codec.meter import in_flight
 from ncz.formats import estimate, header
@@ -190,6 +191,7 @@ def test_what_is_told_of_a_file_whose_model_is_not_here(ncz, tiny):
     ],
 )
 def test_a_long_job_is_announced(ncz, tiny, monkeypatch, seconds, sentence):
+    monkeypatch.setattr(jit, "_NOTICE_AFTER_S", 3600.0)  # of compiling, where a machine is busy
     monkeypatch.setattr(beforehand, "_WORTH_MEASURING", 100)
     monkeypatch.setattr(
         estimate.Calibration,
