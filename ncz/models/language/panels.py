@@ -16,9 +16,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from ncz.codec.jit import jit
@@ -62,9 +63,9 @@ def wide() -> bool:
 
 
 def _features() -> str:
-    """What the compiler may use, as numba has it."""
+    """What the compiler may use, as numba has it: a user may have told it to leave some alone."""
     asked: str | None = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
-    return str(binding.get_host_cpu_features().flatten()) if asked is None else asked
+    return str(get_host_cpu_features()) if asked is None else asked
 
 
 def _summed_pairs(builder: Any, a: Any, b: Any) -> Any:
