@@ -17,7 +17,15 @@ SCALE_PARTS ?= processes overhead streams memory
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
 
-.PHONY: help setup demo test check lint bench results results-text scale man clean
+# Pythons with other versions of what ncz computes with, for `make exactness`: those named here are
+# set up by `make environments`. Each is NAME=PYTHON,PACKAGE,... ; TORCH adds torch to them, such as
+# torch==2.11.0 with PIP_INDEX_URL or PIP_EXTRA_INDEX_URL at builds for the CPU.
+ENVIRONMENTS ?= oldest=python3.10,numba==0.60.0,numpy==1.26.4 older=python3.10 newest=python3.13
+TORCH ?=
+OTHERS := build/environments
+EXACTNESS_OPTIONS ?=
+
+.PHONY: help setup demo test check lint bench results results-text scale exactness environments man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
@@ -27,6 +35,8 @@ help:
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
 	@echo 'make results-text  the same for texts with language models (an hour)'
 	@echo 'make scale    how the work scales, into docs/scale.md (hours; SCALE_PARTS=... for parts)'
+	@echo 'make exactness the same files under many settings, byte for byte (an hour)'
+	@echo 'make environments  other Pythons for it, those of ENVIRONMENTS'
 	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
@@ -68,6 +78,21 @@ results-text: $(READY)
 scale: $(READY)
 	$(BIN)/python -m ncz.corpora.scaling measure $(SCALE_TEXT) --out bench-out/scale $(SCALE_PARTS:%=--part %)
 	$(BIN)/python -m ncz.corpora.publish --scale bench-out/scale
+
+# What runs need of ncz's own dependencies; torch is in TORCH, as its builds are large.
+NEEDS := numba numpy zstandard xxhash safetensors gguf filelock click tqdm
+
+environments:
+	@for each in $(ENVIRONMENTS); do \
+	  name=$${each%%=*}; rest=$${each#*=}; python=$${rest%%,*}; pins=$$(echo "$${rest#$$python}" | tr ',' ' '); \
+	  $$python -c '' 2>/dev/null || { echo "no $$python here: $$name is left out"; continue; }; \
+	  echo "$(OTHERS)/$$name: $$python $$pins $(TORCH)"; \
+	  $$python -m venv --clear $(OTHERS)/$$name && \
+	  $(OTHERS)/$$name/bin/python -m pip install --quiet --disable-pip-version-check $(NEEDS) $$pins $(TORCH) || exit 1; \
+	done
+
+exactness: $(READY)
+	$(BIN)/python -m ncz.corpora.exactness --out bench-out/reliability $(patsubst %,--python %,$(abspath $(wildcard $(OTHERS)/*/bin/python))) $(EXACTNESS_OPTIONS)
 
 man: $(READY)
 	$(BIN)/ncz man build/man/man1

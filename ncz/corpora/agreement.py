@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import ncz
-from ncz.corpora import settings
+from ncz.corpora import probe, settings
 from ncz.corpora.probe import Case
 from ncz.corpora.registry import CorpusError
 from ncz.corpora.settings import Setting
@@ -90,22 +90,11 @@ class Python:
         """Whether it is the one that runs this."""
         return self.command == (sys.executable,)
 
-    def here(self) -> dict[str, Any]:
-        """What it has: see :func:`ncz.corpora.probe.here`.
-
-        Raises:
-            CorpusError: it cannot be asked.
-        """
-        found = self.ask(None)
-        if "error" in found:
-            raise CorpusError(f"{' '.join(self.command)}: {found['error']}")
-        return found
-
     def ask(self, request: Any, setting: Setting = settings.FIRST) -> dict[str, Any]:
         """What a process of it answers, under a setting's environment.
 
         Args:
-            request: see :mod:`ncz.corpora.probe`.
+            request: see :mod:`ncz.corpora.probe`; None asks what it has.
             setting: whose.
 
         Returns:
@@ -125,7 +114,7 @@ class Python:
         except subprocess.TimeoutExpired:
             return {"error": f"took more than {self.limit_s:.0f} s"}
         except OSError as error:
-            return {"error": f"cannot be started: {error}"}
+            return {"error": f"cannot be started: {error.strerror}"}
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             return {"error": f"ended with {done.returncode}: {last}"}
@@ -162,25 +151,25 @@ def files_of(
     texts_at = sorted(set(wanted) & set(levels.MODEL_LEVELS))
     for level in bytes_at:
         block = max(1024, -(-len(mixed) // 4))
-        found.append(_file(folder, f"mixed-{level}", settings.BYTES, mixed, level, block))
+        found.append(file(folder, f"mixed-{level}", settings.BYTES, mixed, level, block))
     for level in texts_at:
         streams = _STREAMS if level == 7 and len(text) >= _FOR_STREAMS else None
-        found.append(_file(folder, f"text-{level}", settings.TEXT, text, level, None, streams))
+        found.append(file(folder, f"text-{level}", settings.TEXT, text, level, None, streams))
     if bytes_at:
         middle = max(0, len(mixed) // 2 - small // 2)  # where two kinds of data meet
         some, level = mixed[middle:][:small], bytes_at[-1]
-        found.append(_file(folder, f"bytes-{level}", settings.SMALL_BYTES, some, level))
+        found.append(file(folder, f"bytes-{level}", settings.SMALL_BYTES, some, level))
     if texts_at:
         level = texts_at[0]
         some, scripts = text[: small // 2], text[:200] + _LINE.encode()
-        found.append(_file(folder, f"words-{level}", settings.SMALL_TEXT, some, level))
-        one = _file(folder, f"scripts-{level}", settings.TEXT, scripts, level)
+        found.append(file(folder, f"words-{level}", settings.SMALL_TEXT, some, level))
+        one = file(folder, f"scripts-{level}", settings.TEXT, scripts, level)
         case = replace(one.case, tables=unicodedata.unidata_version)
         found.append(replace(one, case=case))
     return found
 
 
-def _file(
+def file(
     folder: Path,
     name: str,
     kind: str,
@@ -189,6 +178,7 @@ def _file(
     block_size: int | None = None,
     streams: int | None = None,
 ) -> File:
+    """A file that is written into `folder`, to be coded so; see :class:`ncz.corpora.probe.Case`."""
     path, coded = folder / name, folder / f"{name}.ncz"
     path.write_bytes(raw)
     coded.unlink(missing_ok=True)
@@ -196,20 +186,19 @@ def _file(
     return File(case, kind, hashlib.sha256(raw).hexdigest())
 
 
-def first(python: Python, files: Sequence[File]) -> list[File]:
-    """The files as that Python codes them: what all settings are compared with.
+def first(files: Sequence[File]) -> list[File]:
+    """The files as this process codes them: what all settings are compared with.
 
     Raises:
-        CorpusError: it cannot, or does not restore them itself.
+        CorpusError: one does not even come back here.
+        NczError: one cannot be coded: its level's model is not here, say.
     """
-    answer = python.ask(_request(settings.FIRST, files))
-    if "error" in answer:
-        raise CorpusError(f"coding the files {answer['error']}")
     found = []
-    for file, outcome in zip(files, answer["outcomes"], strict=True):
-        if outcome["restored"] != file.raw:
-            raise CorpusError(f"{file.case.name} does not come back, which is a bug: report it")
-        found.append(replace(file, coded=outcome["coded"]))
+    for one in files:
+        outcome = probe.work(one.case)
+        if outcome.restored != one.raw:
+            raise CorpusError(f"{one.case.name} does not come back, which is a bug: report it")
+        found.append(replace(one, coded=outcome.coded))
     return found
 
 
@@ -223,7 +212,7 @@ def compare(python: Python, setting: Setting, files: Sequence[File]) -> Row:
     """
     row = Row(setting.name, setting.catches, failure=setting.lacking)
     kinds = (settings.BYTES, settings.TEXT) if setting.files == settings.ALL else (setting.files,)
-    chosen = [file for file in files if file.kind in kinds]
+    chosen = [one for one in files if one.kind in kinds]
     if not chosen and not row.failure:
         row.failure = "no level that was asked for depends on it"
     if row.failure:
@@ -235,16 +224,16 @@ def compare(python: Python, setting: Setting, files: Sequence[File]) -> Row:
         row.failure = answer["error"]
         return row
     row.facts = answer["facts"]
-    for file, outcome in zip(chosen, answer["outcomes"], strict=True):
-        name = file.case.name
+    for one, outcome in zip(chosen, answer["outcomes"], strict=True):
+        name = one.case.name
         row.restored += 1
         row.coded += bool(outcome["coded"])
-        if outcome["coded"] not in ("", file.coded):
+        if outcome["coded"] not in ("", one.coded):
             row.differences.append(f"{name} is coded to other bytes")
-        if outcome["restored"] != file.raw:
+        if outcome["restored"] != one.raw:
             row.differences.append(f"{name} is restored to {outcome['error'] or 'other bytes'}")
     return row
 
 
 def _request(setting: Setting, files: Sequence[File]) -> dict[str, Any]:
-    return {"knobs": asdict(setting.knobs), "cases": [asdict(file.case) for file in files]}
+    return {"knobs": asdict(setting.knobs), "cases": [asdict(one.case) for one in files]}

@@ -63,21 +63,35 @@ def run(
         only: a pattern for the names of settings.
 
     Raises:
-        CorpusError: the files cannot be coded at all.
+        NczError: the files cannot be coded at all.
     """
-    known = agreement.first(python, files)
-    for setting in settings.of_this_python(python.here()):
-        if fnmatch.fnmatch(setting.name, only):
-            yield agreement.compare(python, setting, known)
-    for other in others:
-        try:
-            here = other.here()
-        except CorpusError as error:
-            yield Row(" ".join(other.command), "another Python", failure=str(error))
+    known = agreement.first(files)
+    for one in (python, *others):
+        here = one.ask(None)
+        if "error" in here:
+            name = f"another Python, {Path(one.command[-1]).name}"
+            yield Row(name, "whatever is other there", failure=here["error"])
             continue
-        for setting in settings.of_another(here):
+        choose = settings.of_this_python if one is python else settings.of_another
+        for setting in choose(here):
             if fnmatch.fnmatch(setting.name, only):
-                yield agreement.compare(other, setting, known)
+                yield agreement.compare(one, setting, known)
+
+
+def described(files: Sequence[File]) -> list[dict[str, Any]]:
+    """What was coded, and by which coders, for the record."""
+    found = []
+    for one in files:
+        about = ncz.info(one.case.coded)
+        found.append(
+            {
+                "name": one.case.name,
+                "bytes": Path(one.case.raw).stat().st_size,
+                "coded": Path(one.case.coded).stat().st_size,
+                "coders": sorted({block.coder for block in about.blocks}),
+            }
+        )
+    return found
 
 
 def summary(rows: Sequence[dict[str, Any]], runs: int) -> dict[str, Any]:
@@ -149,7 +163,7 @@ def main(
     MIXED data goes to levels without a language model, TEXT to those with one, whose models have
     to be here; files of this machine are taken where none are named. Exit code 1 if bytes differ.
     """
-    work = out / "exactness"
+    work = (out / "exactness").absolute()
     python = Python(work, limit_s=limit)
     named = [Python(work, tuple(shlex.split(other)), limit) for other in others]
     try:
@@ -165,6 +179,7 @@ def main(
         raise click.ClickException(str(error)) from None
     path = out / RESULTS
     found = added(json.loads(path.read_text("utf-8")) if path.is_file() else {}, rows)
+    found["files"] = described(files)
     path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
     differences = sum(len(row.differences) for row in rows)
     click.echo(f"{len(rows)} settings, {differences} differences; {path}")

@@ -174,7 +174,10 @@ def facts() -> dict[str, str]:
         "compiled for": _compiled_for(panels.features()),
     }
     if "ncz.models.language.products" in sys.modules:
-        found["products"] = sys.modules["ncz.models.language.products"].on_cpu().name
+        from ncz.models.language import devices, products
+
+        found["products"] = products.on_cpu().name
+        found["device"] = devices.wanted() or devices.usable()[0]
     if "torch" in sys.modules:
         torch: Any = sys.modules["torch"]
         found["torch"] = torch.__version__
@@ -185,12 +188,13 @@ def facts() -> dict[str, str]:
 
 def here() -> dict[str, Any]:
     """What this Python has, on which it depends what can be set."""
-    from llvmlite import binding
+    from ncz.models.language import panels
 
+    features = panels.features().split(",")
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "features": sorted(name for name, has in binding.get_host_cpu_features().items() if has),
+        "features": sorted(name[1:] for name in features if name.startswith("+")),
         "numpy_features": _numpy_features(),
         "numpy": _version("numpy"),
         "numba": _version("numba"),

@@ -30,7 +30,8 @@ class Setting:
         files: one of the constants of this module.
         environment: variables.
         knobs: what no variable says.
-        own_code: whether machine code has to be made anew for it.
+        own_code: whether machine code has to be made in a place of its own. numba keeps code for
+            one processor apart from that for another, but asks for nothing else that shapes it.
         lacking: why this machine cannot have it, or "".
     """
 
@@ -65,7 +66,9 @@ _MKL = (
     {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
     {"MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 )
-_GLIBC = "-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-FMA,-FMA4,-ERMS"
+_OLD_GLIBC = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-FMA,-FMA4"}
+_GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+_HASH_SEED = {"PYTHONHASHSEED": "4711"}
 
 FIRST = Setting("as installed", "an encoder or a decoder that is not even the same twice")
 """What all others are compared with, run once more."""
@@ -78,6 +81,27 @@ def of_this_python(here: Mapping[str, Any]) -> list[Setting]:
         here: what it has, from :func:`ncz.corpora.probe.here`.
     """
     return [FIRST, *_threads(), *_compilers(here), *_processes(here), *of_torch(here)]
+
+
+def quick(with_torch: bool) -> list[Setting]:
+    """Two that take seconds: what they can, they try at once.
+
+    Args:
+        with_torch: whether torch is installed.
+    """
+    older = {
+        **_of_threads(7),
+        **_HASH_SEED,
+        **_OLD_GLIBC,
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_CBWR": "COMPATIBLE",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    }
+    knobs = Knobs(way="torch" if with_torch else None, cores=7, threads=7)
+    return [
+        Setting("compiled for any processor", _COMPILER, BYTES, _GENERIC),
+        Setting("seven threads, older libraries", f"{_ORDER}; {_KERNELS}", ALL, older, knobs),
+    ]
 
 
 def of_another(here: Mapping[str, Any]) -> list[Setting]:
@@ -176,21 +200,23 @@ def _ways(here: Mapping[str, Any]) -> Iterator[Setting]:
 
 
 def _threads() -> Iterator[Setting]:
-    variables = ("NUMBA", "OMP", "MKL", "OPENBLAS")
     for count, said in ((1, "one thread"), (2, "two threads"), (7, "seven threads")):
-        environment = {f"{of}_NUM_THREADS": str(count) for of in variables}
-        yield Setting(said, _ORDER, ALL, environment, Knobs(cores=count, threads=count))
+        knobs = Knobs(cores=count, threads=count)
+        yield Setting(said, _ORDER, ALL, _of_threads(count), knobs)
+
+
+def _of_threads(count: int) -> dict[str, str]:
+    of = ("NUMBA", "OMP", "MKL", "OPENBLAS")
+    return dict.fromkeys((f"{name}_NUM_THREADS" for name in of), str(count))
 
 
 def _compilers(here: Mapping[str, Any]) -> Iterator[Setting]:
-    generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-    yield Setting("compiled for any processor", _COMPILER, ALL, generic, own_code=True)
+    yield Setting("compiled for any processor", _COMPILER, ALL, _GENERIC)
     yield Setting(
         "compiled for Haswell, with AVX2 and FMA",
         _COMPILER,
         ALL,
         {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": _HASWELL},
-        own_code=True,
         lacking=_short_of("avx2", here) or _short_of("fma", here),
     )
     yield Setting(
@@ -198,7 +224,6 @@ def _compilers(here: Mapping[str, Any]) -> Iterator[Setting]:
         _COMPILER,
         BYTES,
         {"NUMBA_ENABLE_AVX": "0"},
-        own_code=True,
         lacking=_short_of("avx", here),
     )
     yield Setting(
@@ -229,7 +254,7 @@ def _processes(here: Mapping[str, Any]) -> Iterator[Setting]:
         "glibc without AVX and FMA",
         "an exponential or a logarithm of the C library that decides a bit",
         ALL,
-        {"GLIBC_TUNABLES": f"glibc.cpu.hwcaps={_GLIBC}"},
+        _OLD_GLIBC,
         lacking="" if here["libc"] == "glibc" else "the C library is another one",
     )
     yield Setting(
@@ -243,7 +268,7 @@ def _processes(here: Mapping[str, Any]) -> Iterator[Setting]:
         "another locale, another hash seed",
         "an order that comes from a set, or text that is taken apart as the locale says",
         ALL,
-        {"PYTHONHASHSEED": "4711", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {**_HASH_SEED, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     )
 
 
