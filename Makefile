@@ -23,8 +23,16 @@ KILLS ?= 1000
 # The tests that coverage is counted in.
 COVERAGE_TESTS ?= tests
 
+# Pythons with other versions of what ncz computes with, for `make exactness`: those named here are
+# set up by `make environments`. Each is NAME=PYTHON,PACKAGE,... ; TORCH adds torch to them, such as
+# torch==2.11.0 with PIP_INDEX_URL or PIP_EXTRA_INDEX_URL at builds for the CPU.
+ENVIRONMENTS ?= oldest=python3.10,numba==0.60.0,numpy==1.26.4 older=python3.10 newest=python3.13
+TORCH ?=
+OTHERS := build/environments
+EXACTNESS_OPTIONS ?=
+
 .PHONY: help setup demo test check lint bench results results-text scale \
-	faults kills soak coverage reliability man clean
+	exactness environments faults kills soak coverage reliability man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
@@ -39,6 +47,8 @@ help:
 	@echo 'make soak     use ncz in every way without a pause (an hour; SOAK_TIME=seconds)'
 	@echo 'make coverage what the fast tests run of ncz/codec and ncz/formats (minutes)'
 	@echo 'make reliability  what these and other campaigns counted, into docs/reliability.md'
+	@echo 'make exactness the same files under many settings, byte for byte (an hour)'
+	@echo 'make environments  other Pythons for it, those of ENVIRONMENTS'
 	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
@@ -96,6 +106,21 @@ coverage: $(READY)
 
 reliability: $(READY)
 	$(BIN)/python -m ncz.corpora.publish --reliability $(RELIABILITY)
+
+# What runs need of ncz's own dependencies; torch is in TORCH, as its builds are large.
+NEEDS := numba numpy zstandard xxhash safetensors gguf filelock click tqdm
+
+environments:
+	@for each in $(ENVIRONMENTS); do \
+	  name=$${each%%=*}; rest=$${each#*=}; python=$${rest%%,*}; pins=$$(echo "$${rest#$$python}" | tr ',' ' '); \
+	  $$python -c '' 2>/dev/null || { echo "no $$python here: $$name is left out"; continue; }; \
+	  echo "$(OTHERS)/$$name: $$python $$pins $(TORCH)"; \
+	  $$python -m venv --clear $(OTHERS)/$$name && \
+	  $(OTHERS)/$$name/bin/python -m pip install --quiet --disable-pip-version-check $(NEEDS) $$pins $(TORCH) || exit 1; \
+	done
+
+exactness: $(READY)
+	$(BIN)/python -m ncz.corpora.exactness --out bench-out/reliability $(patsubst %,--python %,$(abspath $(wildcard $(OTHERS)/*/bin/python))) $(EXACTNESS_OPTIONS)
 
 man: $(READY)
 	$(BIN)/ncz man build/man/man1

@@ -9,8 +9,10 @@ import json
 import os
 import platform
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ _REQUIRED = (
 _OPTIONAL = ("brotli", "pyppmd", "matplotlib")
 _PART = 6000  # bytes of each kind of data in the sample, and of a block
 _WORDS = 600  # bytes of text for the language model, which restores some 40 tokens a second
+_SETTINGS_AT = 6  # the level whose code is compiled for other processors
 LEVELS = range(1, 7)  # those above add the language model, which has a check of its own
 _DIGESTS = {
     2: "0cb3cefcdb1ba366c8a6b0455a9f752bec999657df2106fc43dd5f09601456aa",
@@ -70,8 +73,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """Show versions, devices and models, and run a self-test.
 
     The self-test compresses and restores small data at every level, at 7 to 9 if the default
-    language model is here, and damages a file to see that it is noticed. The exit code is 1 if
-    anything is not as it must be. Attach the output to a report of a problem.
+    language model is here; does the same in processes with other machine code, more threads and
+    older libraries, which must give the same bytes; and damages a file to see that it is noticed.
+    The exit code is 1 if anything is not as it must be. Attach the output to a report of a problem.
     """
     announce_waiting(Reporter())
     versions, devices, models = _versions(), _devices(), _models()
@@ -84,7 +88,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         click.echo("Self-test:")
     checks: list[Check] = []
     tries: list[Callable[[], Check]] = [partial(check_level, level) for level in LEVELS]
-    for attempt in (*tries, check_model, check_damage):
+    for attempt in (*tries, check_model, check_settings, check_damage):
         checks.append(attempt())
         if not as_json:
             _show(checks[-1])
@@ -153,6 +157,41 @@ def check_model() -> Check:
         return Check(name, False, exits.explain(error)[1])
     seconds = time.monotonic() - started
     return Check(name, True, f"{len(raw):,} -> {len(coded):,} bytes and back, {seconds:.1f} s")
+
+
+def check_settings() -> Check:
+    """Other processes, with other machine code and libraries told otherwise, give the same bytes.
+
+    ``python -m ncz.corpora.exactness`` does so at length.
+    """
+    name = "settings"
+    started = time.monotonic()
+    try:
+        from ncz.corpora import agreement, settings
+        from ncz.formats import levels
+        from ncz.models import weights
+
+        with tempfile.TemporaryDirectory(prefix="ncz-doctor-") as temporary:
+            folder = Path(temporary)
+            raw, kind = sample(), settings.BYTES
+            files = [agreement.file(folder, "sample", kind, raw, _SETTINGS_AT, _PART)]
+            if weights.have(weights.default().name) is not None:
+                words, level = raw[:_WORDS], levels.DEFAULT_TEXT
+                files.append(agreement.file(folder, "words", settings.TEXT, words, level))
+            known = agreement.first(files)
+            tried = settings.quick(importlib.util.find_spec("torch") is not None)
+            ask = partial(agreement.compare, agreement.Python(folder), files=known)
+            with ThreadPoolExecutor(len(tried)) as pool:
+                rows = list(pool.map(ask, tried))
+    except Exception as error:
+        return Check(name, False, exits.explain(error)[1])
+    for row in rows:
+        if row.failure or row.differences:
+            wrong = row.failure or "; ".join(row.differences)
+            return Check(name, False, f"{row.name}: {wrong}")
+    seconds = time.monotonic() - started
+    names = "; ".join(row.name for row in rows)
+    return Check(name, True, f"the same bytes, {seconds:.1f} s ({names})")
 
 
 def check_damage() -> Check:

@@ -1,12 +1,21 @@
 import io
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 
 import ncz as library
 from ncz.cli import doctor
-from ncz.cli.doctor import Check, check_damage, check_level, check_model, sample
+from ncz.cli.doctor import (
+    Check,
+    check_damage,
+    check_level,
+    check_model,
+    check_settings,
+    sample,
+)
+from ncz.corpora import agreement, probe
 from ncz.models import weights
 
 from ..models import default
@@ -92,8 +101,47 @@ def test_a_model_that_restores_other_bytes(tiny_default_model, monkeypatch):
     assert check_model() == Check("model", False, "what comes back is not what went in")
 
 
+def as_asked(change):
+    """Answers of other processes, made in this one, with something changed in each outcome."""
+
+    def ask(self, request, setting):
+        cases = [probe.Case(**case) for case in request["cases"]]
+        return {"outcomes": [asdict(probe.work(case)) | change for case in cases], "facts": {}}
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({}, "the same bytes, "),
+        ({"coded": "0"}, "compiled for any processor: sample is coded to other bytes"),
+        ({"restored": "0"}, "compiled for any processor: sample is restored to other bytes"),
+    ],
+)
+def test_other_settings(monkeypatch, tiny_default_model, change, detail):
+    monkeypatch.setattr(agreement.Python, "ask", as_asked(change))
+    found = check_settings()
+    assert found.ok == (not change)
+    assert found.detail.startswith(detail)
+
+
+def test_a_setting_that_cannot_be_tried(monkeypatch, tmp_path):
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(agreement.Python, "ask", lambda *_: {"error": "ended with 1: no"})
+    assert check_settings().detail == "compiled for any processor: ended with 1: no"
+
+
+@pytest.mark.slow
+def test_settings_in_processes_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path))  # where no model is
+    found = check_settings()
+    assert found.ok, found.detail
+
+
 def test_the_report(ncz, monkeypatch, tmp_path):
     monkeypatch.setenv("NCZ_CACHE", str(tmp_path))
+    monkeypatch.setattr(agreement.Python, "ask", as_asked({}))
     monkeypatch.setattr(doctor, "LEVELS", (1,))
     result = ncz("doctor")
     text = result.out.decode()
@@ -107,11 +155,13 @@ def test_the_report(ncz, monkeypatch, tmp_path):
     record = json.loads(ncz("doctor", "--json").out)
     assert record["ok"]
     assert record["versions"]["ncz"] == library.__version__
-    assert [check["name"] for check in record["checks"]] == ["level 1", "model", "damage"]
+    names = [check["name"] for check in record["checks"]]
+    assert names == ["level 1", "model", "settings", "damage"]
 
 
 def test_the_report_on_a_model(ncz, tiny_default_model, monkeypatch):
     monkeypatch.setattr(doctor, "LEVELS", ())
+    monkeypatch.setattr(agreement.Python, "ask", as_asked({}))
     result = ncz("doctor", "--json")
     assert result.code == 0
     (told,) = json.loads(result.out)["models"].values()
@@ -121,6 +171,7 @@ def test_the_report_on_a_model(ncz, tiny_default_model, monkeypatch):
 def test_a_sick_installation_exits_1(ncz, monkeypatch):
     monkeypatch.setattr(doctor, "LEVELS", (1,))
     monkeypatch.setattr(doctor, "check_level", lambda level: Check("level 1", False, "no"))
+    monkeypatch.setattr(doctor, "check_settings", lambda: Check("settings", True, ""))
     result = ncz("doctor")
     assert result.code == 1
     assert "FAILED no" in result.out.decode()

@@ -16,9 +16,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from ncz.codec.jit import jit
@@ -57,22 +58,22 @@ def wide() -> bool:
 
     Those are units for products of whole tiles, which libraries know how to use.
     """
-    features = _features().split(",")
-    return "+avx2" in features and "+amx-int8" not in features
+    has = features().split(",")
+    return "+avx2" in has and "+amx-int8" not in has
 
 
-def _features() -> str:
-    """What the compiler may use, as numba has it."""
+def features() -> str:
+    """What the compiler may use, as numba has it: a user may have told it to leave some alone."""
     asked: str | None = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
-    return str(binding.get_host_cpu_features().flatten()) if asked is None else asked
+    return str(get_host_cpu_features()) if asked is None else asked
 
 
 def _summed_pairs(builder: Any, a: Any, b: Any) -> Any:
     """<32 x i16> times <32 x i16>, neighbours' products summed: <16 x i32>."""
-    features = _features().split(",")
-    if "+avx512bw" in features:
+    has = features().split(",")
+    if "+avx512bw" in has:
         name, parts = "llvm.x86.avx512.pmaddw.d.512", 1
-    elif "+avx2" in features:
+    elif "+avx2" in has:
         name, parts = "llvm.x86.avx2.pmadd.wd", 2
     else:
         return _summed_anywhere(builder, a, b)

@@ -154,6 +154,23 @@ def _by_pieces(left: Any, prepared: Any, multiplied: Callable[[Any, Any], Any]) 
 WAYS: tuple[Callable[[], Product], ...] = (Int8, BFloat16, Float32)
 """What torch has."""
 
+_asked: str | None = None
+
+
+def use(name: str | None) -> None:
+    """Have the networks that are made from now on multiply that way; None: the fastest.
+
+    For comparing ways, which differ in time alone. Panels are for the CPU, and the plain network
+    goes on by the fastest of torch's ways.
+
+    Args:
+        name: as a way has it, or ``torch`` for the fastest of torch's.
+    """
+    global _asked
+    _asked = name
+    for chosen in (on_cpu, best):
+        chosen.cache_clear()
+
 
 @functools.cache
 def batched(device: str) -> Callable[[Any, Any], Any]:
@@ -202,9 +219,9 @@ def on_cpu() -> Product:
         NczError: as for :func:`best`.
     """
     panels = Panels()
-    if not is_exact(panels):
+    if _asked not in (None, panels.name) or not is_exact(panels):
         return best()
-    if wide() or _seconds(panels, "cpu") < _CLEARLY * _seconds(best(), "cpu"):
+    if _asked or wide() or _seconds(panels, "cpu") < _CLEARLY * _seconds(best(), "cpu"):
         return panels
     return best()
 
@@ -219,7 +236,7 @@ def best(device: str = "cpu") -> Product:
     library()
     chosen: Product | None = None
     for way in (make() for make in WAYS):
-        if not is_exact(way, device):
+        if _asked not in (None, "torch", Panels.name, way.name) or not is_exact(way, device):
             continue
         if chosen is None or _seconds(way, device) * _CLEARLY < _seconds(chosen, device):
             chosen = way

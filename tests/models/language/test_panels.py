@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +103,15 @@ def test_narrower_vectors(features: str, tmp_path: Path) -> None:
     if features and not (cpu.exists() and " avx2 " in cpu.read_text()):
         pytest.skip("this processor has no AVX2")
     older.passes(__file__, "not narrower", tmp_path, features)
+
+
+@pytest.mark.slow
+def test_where_numba_is_told_to_leave_avx_alone(tmp_path: Path) -> None:
+    """It then compiles for less than the processor has, and aborts where one asks for more."""
+    code = "from ncz.models.language import products as p; print(p.is_exact(p.Panels()))"
+    settings = {"NUMBA_ENABLE_AVX": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | settings, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "True\n"

@@ -103,6 +103,25 @@ def test_the_best_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert products.best().name == "float32"
 
 
+def test_a_way_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_asked", None)  # and as it was, afterwards
+    for wide in (True, False):
+        monkeypatch.setattr(products, "wide", lambda wide=wide: wide)
+        for name in ("float32", "panels"):
+            products.use(name)
+            assert products.on_cpu().name == name
+    products.use("float32")
+    assert products.best().name == "float32"
+    products.use("torch")
+    assert products.on_cpu() is products.best()
+    monkeypatch.setattr(products, "WAYS", (Saturating, Float32))
+    products.use("saturating")
+    with pytest.raises(NczError, match="no matrix product"):
+        products.on_cpu()
+    products.use(None)
+    assert products.best().name == "float32"
+
+
 def test_none_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "WAYS", (Saturating, Missing))
     with pytest.raises(NczError, match="no matrix product of this torch is exact on cpu"):
