@@ -283,7 +283,7 @@ def code_block(model: Model, data: np.ndarray, code: np.ndarray, decode: bool) -
                 mixed = squash(total)
                 scale = min(max(total, -2047), 2047) + 2048
                 cell = scale >> 7
-                part = scale & 127
+                part = np.int64(scale & 127)  # 64 bits for the sums of q, also where not compiled
                 i0 = matched << 8 | c0
                 i1 = c1 << 8 | c0
                 i2 = (mix(hash3, c0) >> 20) & 0xFFFF

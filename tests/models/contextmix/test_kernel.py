@@ -155,6 +155,8 @@ for kind in kernel.KINDS:
         for raw in (b"\\x0f\\x85\\x48" * 2, b"\\xff" * 20, b"Ab1, \\xc3\\xa9\\n" * 3)[: 7 - preset]:
             code = encode(raw, kind, preset, 7, 2)
             out.append((code.hex(), decode(code, len(raw), kind, preset, 7, 2) == raw))
+sure = b"abcdefgh" * 8  # until predictions are at their limit, and sums at their largest
+out.append((encode(sure, kernel.TEXT, 6, 7, 2).hex(), True))
 print(json.dumps([numba.config.DISABLE_JIT, out]))
 """
 
