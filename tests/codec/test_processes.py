@@ -229,8 +229,9 @@ pipeline = Pipeline(chores.slowly, 0, crew)
 pipeline.submit(600.0)
 pipeline.submit(600.0)
 chores.wait_for(lambda: all(worker._child for worker in crew.workers))
-print(*(worker._child.pid for worker in crew.workers), flush=True)
 try:
+    # Whoever reads the line may interrupt at once, before the next one here is reached.
+    print(*(worker._child.pid for worker in crew.workers), flush=True)
     pipeline.take()
 except KeyboardInterrupt:
     print("interrupted", flush=True)
