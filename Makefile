@@ -23,6 +23,11 @@ KILLS ?= 1000
 # The tests that coverage is counted in.
 COVERAGE_TESTS ?= tests
 
+# What `make mutations` decodes, and how many seconds `make fuzz` gives each target.
+MUTATIONS ?= 1000000
+FUZZ_TIME ?= 60
+FUZZ_TARGETS ?=
+
 # Pythons with other versions of what ncz computes with, for `make exactness`: those named here are
 # set up by `make environments`. Each is NAME=PYTHON,PACKAGE,... ; TORCH adds torch to them, such as
 # torch==2.11.0 with PIP_INDEX_URL or PIP_EXTRA_INDEX_URL at builds for the CPU.
@@ -32,7 +37,7 @@ OTHERS := build/environments
 EXACTNESS_OPTIONS ?=
 
 .PHONY: help setup demo test check lint bench results results-text scale \
-	exactness environments faults kills soak coverage reliability man clean
+	mutations fuzz exactness environments faults kills soak coverage reliability man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
@@ -49,6 +54,8 @@ help:
 	@echo 'make reliability  what these and other campaigns counted, into docs/reliability.md'
 	@echo 'make exactness the same files under many settings, byte for byte (an hour)'
 	@echo 'make environments  other Pythons for it, those of ENVIRONMENTS'
+	@echo 'make mutations  decode MUTATIONS=1000000 damaged containers, and judge each (half an hour)'
+	@echo 'make fuzz     search for inputs that break ncz, FUZZ_TIME=60 seconds for each target'
 	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
@@ -121,6 +128,16 @@ environments:
 
 exactness: $(READY)
 	$(BIN)/python -m ncz.corpora.exactness --out bench-out/reliability $(patsubst %,--python %,$(abspath $(wildcard $(OTHERS)/*/bin/python))) $(EXACTNESS_OPTIONS)
+
+mutations: $(READY)
+	$(BIN)/python -m fuzz.mutations --count $(MUTATIONS)
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m fuzz.run --seconds $(FUZZ_TIME) $(FUZZ_TARGETS)
+
+$(VENV)/.fuzz: $(READY)
+	$(PIP) --no-build-isolation -e '.[fuzz]'
+	@touch $@
 
 man: $(READY)
 	$(BIN)/ncz man build/man/man1
