@@ -14,7 +14,7 @@ from ncz.formats import coders, index
 from ncz.formats.decode import decode_block, fit
 from ncz.formats.events import Block
 from ncz.formats.header import Header
-from ncz.formats.index import BlockPlace
+from ncz.formats.index import BlockPlace, MemberPlace
 from ncz.formats.options import DecompressOptions, check_crew
 
 
@@ -34,6 +34,8 @@ class Content:
         self._coders: dict[Header, tuple[Coder, ...]] = {}
         self._threads = crew.size if crew else options.threads or cores()
         for member in self.index.members:
+            if member.blocks == 0 and member.content_check != Running().value:
+                raise _unlike(member)  # no block will come whose end would show it
             if member.header not in self._coders:
                 header = member.header
                 made = tuple(coders.from_spec(spec, header.models) for spec in header.coders)
@@ -64,10 +66,7 @@ class Content:
             check.update(raw)
             last = place.number == member.first_block + member.blocks - 1
             if last and from_start and check.value != member.content_check:
-                raise FormatError(
-                    f"the content check of the member at offset {member.offset} does not hold, "
-                    "although every block is whole"
-                )
+                raise _unlike(member)
             yield place, raw
 
     def pieces(self, start: int, end: int) -> Iterator[bytes]:
@@ -81,6 +80,13 @@ class Content:
     def _with_coder(self, block: Block) -> tuple[Coder, Block]:
         member = self.index.members[self.index.blocks[block.index].member]
         return self._coders[member.header][block.head.coder], block
+
+
+def _unlike(member: MemberPlace) -> FormatError:
+    return FormatError(
+        f"the content check of the member at offset {member.offset} does not hold, "
+        "although every block is whole"
+    )
 
 
 def _decode(task: tuple[Coder, Block]) -> bytes:

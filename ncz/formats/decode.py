@@ -54,12 +54,13 @@ class Decompressor:
     @property
     def eof(self) -> bool:
         """What was given so far is a whole file."""
-        return not self._held and self._decoder.complete
+        return self._failure is None and not self._held and self._decoder.complete
 
     @property
     def needs_input(self) -> bool:
-        """No content is to be had before more is given."""
-        return not self._held and self._decoder.hungry and not self.eof
+        """No content, and no error, is to be had before more is given."""
+        held = bool(self._held) or self._failure is not None
+        return not held and self._decoder.hungry and not self.eof
 
     @property
     def unused_data(self) -> bytes:

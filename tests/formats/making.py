@@ -40,6 +40,19 @@ def with_skippable(content: bytes, body: bytes, type_: int = 0x80) -> bytes:
     return bytes(out)
 
 
+def with_content_check(content: bytes, check: int) -> bytes:
+    """One member of a stored block, or of none, whose content check is `check`."""
+    out = header.pack(header.Header((coders.store().spec,), max(1, len(content))))
+    entries, gap = b"", len(out)
+    if content:
+        raw = _x32(content)
+        head = sections.BlockHead(0, 0, len(content), len(content), raw, raw)
+        section = sections.pack_block(gap, head, content)
+        entries = sections.pack_entry(sections.Entry(gap, len(section), 0, len(content)))
+        out, gap = out + section, 0
+    return out + sections.pack_tail(len(out), entries, 1 if content else 0, gap, check)
+
+
 class Pipe(io.RawIOBase):
     """A stream that cannot seek and gives `step` bytes at a time."""
 

@@ -18,7 +18,7 @@ from ncz.codec.errors import CorruptBlock, FormatError, NczError, TruncatedError
 from ncz.formats import coders, header, sections
 from ncz.formats.options import DecompressOptions
 from ncz.formats.stream import decompress_stream
-from tests.formats.making import TEXT, keep_going, member, with_skippable
+from tests.formats.making import TEXT, keep_going, member, with_content_check, with_skippable
 from tests.independent import reader
 
 RAW = TEXT[:40] + bytes(60)
@@ -185,20 +185,17 @@ def test_trailing_garbage(garbage: bytes) -> None:
     assert len(stats.damage) == 1
 
 
-def test_a_wrong_content_check() -> None:
-    made = header.Header((coders.store().spec,), 3)
-    out = header.pack(made)
-    check = 0xAD770999  # X32 of b"abc"
-    section = sections.pack_block(len(out), sections.BlockHead(0, 0, 3, 3, check, check), b"abc")
-    entry = sections.pack_entry(sections.Entry(len(out), len(section), 0, 3))
-    out += section
-    out += sections.pack_tail(len(out), entry, 1, 0, 12345)
+@pytest.mark.parametrize("content", [b"abc", b""])
+def test_a_wrong_content_check(content: bytes) -> None:
+    out = with_content_check(content, 12345)
     with pytest.raises(FormatError, match="content check"):
         ncz.decompress(out)
     with pytest.raises(FormatError, match="content check"):
         _opened(out)
+    with pytest.raises(FormatError, match="content check"):
+        _opened(member(b"before") + out)
     saved, stats = keep_going(out)
-    assert (saved, len(stats.damage)) == (b"abc", 1)
+    assert (saved, len(stats.damage)) == (content, 1)
 
 
 @pytest.mark.parametrize("size", [2**30, 2**40, 2**63])

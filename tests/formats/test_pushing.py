@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ncz
-from tests.formats.making import TEXT, member
+from tests.formats.making import TEXT, member, with_content_check
 
 CODED = member(TEXT, 16) + member(b"two")
 CONTENT = TEXT + b"two"
@@ -101,3 +101,17 @@ def test_a_compressor_ends_once() -> None:
         compressor.flush()
     with pytest.raises(ValueError, match="end of its file"):
         compressor.compress(b"more")
+
+
+def test_a_wrong_content_check_is_no_end_of_a_file() -> None:
+    """What precedes an error comes first, and until the error came the file is not at its end."""
+    damaged = bytearray(member(b"content"))
+    damaged[-5] ^= 1  # the last byte of the content check, and so the check of the tail's body
+    whole = with_content_check(b"content", 12345)
+    for coded in (bytes(damaged), whole):
+        decompressor = ncz.Decompressor()
+        assert decompressor.decompress(coded) == b"content"
+        assert (decompressor.eof, decompressor.needs_input) == (False, False)
+        with pytest.raises(ncz.FormatError, match="check"):
+            decompressor.decompress(b"")
+        assert (decompressor.eof, decompressor.needs_input) == (False, False)
