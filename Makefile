@@ -17,7 +17,12 @@ SCALE_PARTS ?= processes overhead streams memory
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
 
-.PHONY: help setup demo test check lint bench results results-text scale man clean
+# What `make mutations` decodes, and how many seconds `make fuzz` gives each target.
+MUTATIONS ?= 1000000
+FUZZ_TIME ?= 60
+FUZZ_TARGETS ?=
+
+.PHONY: help setup demo test check lint bench results results-text scale mutations fuzz man clean
 
 help:
 	@echo 'make demo     see what ncz does, on files of this machine (two or three minutes)'
@@ -27,6 +32,8 @@ help:
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
 	@echo 'make results-text  the same for texts with language models (an hour)'
 	@echo 'make scale    how the work scales, into docs/scale.md (hours; SCALE_PARTS=... for parts)'
+	@echo 'make mutations  decode MUTATIONS=1000000 damaged containers, and judge each (half an hour)'
+	@echo 'make fuzz     search for inputs that break ncz, FUZZ_TIME=60 seconds for each target'
 	@echo 'make man      the manual pages, into build/man/man1 (man -M build/man ncz)'
 	@echo 'make clean    remove what these made, the virtual environment included'
 
@@ -68,6 +75,16 @@ results-text: $(READY)
 scale: $(READY)
 	$(BIN)/python -m ncz.corpora.scaling measure $(SCALE_TEXT) --out bench-out/scale $(SCALE_PARTS:%=--part %)
 	$(BIN)/python -m ncz.corpora.publish --scale bench-out/scale
+
+mutations: $(READY)
+	$(BIN)/python -m fuzz.mutations --count $(MUTATIONS)
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m fuzz.run --seconds $(FUZZ_TIME) $(FUZZ_TARGETS)
+
+$(VENV)/.fuzz: $(READY)
+	$(PIP) --no-build-isolation -e '.[fuzz]'
+	@touch $@
 
 man: $(READY)
 	$(BIN)/ncz man build/man/man1
