@@ -184,6 +184,8 @@ def parse_tail_section(data: bytes) -> Tail:
     try:
         size, position = varint.decode(data, 1)
         tail = parse_tail(data[position + 8 :])
+        if tail.offset >= varint.LIMIT:
+            raise ValueError("its list is of more bytes than a file can have")
         head, _ = parse_head(data, tail.offset, None)
     except varint.Incomplete:
         raise ValueError("it ends too early") from None

@@ -198,6 +198,21 @@ def test_a_wrong_content_check(content: bytes) -> None:
     assert (saved, len(stats.damage)) == (content, 1)
 
 
+@pytest.mark.parametrize("gap", [2**64 - 1, 2**64 - 100])
+def test_a_list_of_more_bytes_than_there_can_be(gap: int) -> None:
+    """Each number of a tail is in its range, and their sum is not."""
+    made = header.pack(header.Header((coders.store().spec,), 3))
+    entries = sections.pack_entry(sections.Entry(gap, 200, 0, 3))
+    out = made + sections.pack_tail(len(made), entries, 1, gap, 0)
+    for decode in (ncz.decompress, _opened, ncz.info):
+        with pytest.raises(FormatError):
+            decode(out)
+    with pytest.raises(FormatError):
+        _opened(member(b"before") + out)
+    saved, stats = keep_going(member(b"before") + out)
+    assert (saved, len(stats.damage)) == (b"before", 1)
+
+
 @pytest.mark.parametrize("size", [2**30, 2**40, 2**63])
 def test_absurd_declared_sizes_allocate_nothing(size: int) -> None:
     """Well-formed heads that promise far more than the file has."""
