@@ -9,6 +9,7 @@ identity: the header of every file coded with it names that digest. One metadata
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,13 @@ def check(shape: Shape) -> None:
             "the model's numbers of heads, their width, its context or its epsilon cannot be; "
             "fetch the model again"
         )
+    bases = (shape.rope_base, shape.rope_base_local)
+    if not all(1 <= base < math.inf for base in bases):  # below, the angles are of no use
+        raise ModelError(
+            "the base of the model's rotary embedding cannot be; fetch the model again"
+        )
+    if shape.sliding < 0 or shape.sliding_period < 1:
+        raise ModelError("the model's layers cannot slide as it says; fetch the model again")
 
 
 def _check_parts(model: Exact) -> None:

@@ -62,7 +62,13 @@ def from_tokenizer_json(data: dict[str, Any]) -> dict[str, np.ndarray]:
     if model.get("type") != "BPE" or not isinstance(vocabulary, dict) or not vocabulary:
         raise _not_invertible(str(model.get("type")))
     added = {int(token["id"]): token for token in data.get("added_tokens") or []}
-    texts = [""] * (max([*vocabulary.values(), *added]) + 1)
+    numbers = [*vocabulary.values(), *added]
+    if not 0 <= min(numbers) <= max(numbers) < len(numbers) + _MOST_UNNAMED:
+        raise ModelError(
+            f"the tokenizer numbers {len(numbers)} tokens {min(numbers)} to {max(numbers)}; "
+            "fetch the model again"
+        )
+    texts = [""] * (max(numbers) + 1)
     types = [_UNLISTED] * len(texts)
     for text, token in vocabulary.items():
         texts[token], types[token] = text, _NORMAL
@@ -98,6 +104,7 @@ def pre_tokenizer(data: dict[str, Any]) -> str:
 
 
 _UNLISTED = 0  # a token type that is none: never coded
+_MOST_UNNAMED = 1 << 16  # numbers without a token; a file cannot ask for memory with one number
 
 
 def _byte_level(

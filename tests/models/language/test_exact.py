@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from ncz.codec.errors import ModelError
 from ncz.models.language import exact
+from ncz.models.language.convert import convert
 from tests.models.language import tiny
 
 Tensors = dict[str, np.ndarray]
@@ -118,3 +119,30 @@ def test_how_wide_a_model_may_be(width: dict[str, int], fits: bool) -> None:
     else:
         with pytest.raises(ModelError, match="exact up to 8192"):
             exact.check(shape)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"rope_base": 1e-300}, "rotary"),
+        ({"rope_base": 0.999}, "rotary"),
+        ({"rope_base": float("inf")}, "rotary"),
+        ({"rope_base_local": float("nan")}, "rotary"),
+        ({"sliding": 4, "sliding_period": 0}, "slide"),
+        ({"sliding": -1}, "slide"),
+    ],
+)
+def test_shapes_that_cannot_be(
+    change: dict[str, Any], says: str, parts: tuple[dict[str, Any], Tensors], tmp_path: Path
+) -> None:
+    head, tensors = parts
+    changed = head | {"shape": head["shape"] | change}
+    with pytest.raises(ModelError, match=says):
+        exact.load(write(tmp_path / "a", changed, tensors))
+
+
+def test_a_rotary_base_below_one_is_refused_before_its_table_is_made(tmp_path: Path) -> None:
+    """The series that makes the table is for angles of at most one, and else does not end."""
+    tiny.write_safetensors(tmp_path / "a", config={"rope_theta": 1e-300})
+    with pytest.raises(ModelError, match="rotary"):
+        convert(tmp_path / "a", tmp_path / "exact", "tiny")

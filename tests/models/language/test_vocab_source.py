@@ -115,6 +115,27 @@ def test_so_is_a_json_of_such_a_kind(model: dict[str, Any]) -> None:
         vocab_source.from_tokenizer_json({"model": model})
 
 
+@pytest.mark.parametrize("number", [-1, 3 + (1 << 16), 10**8, 10**15])
+@pytest.mark.parametrize("where", ["vocab", "added"])
+def test_a_number_asks_for_no_memory(number: int, where: str) -> None:
+    """A list with a place for every number would be as long as the largest one says."""
+    import tracemalloc
+
+    vocabulary = {"a": 0, "b": 1, "ab": 2}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": ["a b"]}
+    data: dict[str, Any] = {"model": model, "pre_tokenizer": {"type": "ByteLevel"}}
+    vocab_source.from_tokenizer_json(data)
+    if where == "vocab":
+        vocabulary["c"] = number + (number > 0)
+    else:
+        data["added_tokens"] = [{"id": number + (number > 0), "content": "c"}]
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="numbers 4 tokens"):
+        vocab_source.from_tokenizer_json(data)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
 @pytest.mark.parametrize("pre", ["gpt2", "smollm", "llama-bpe", "qwen2"])
 def test_the_pre_tokenizer_has_a_name(pre: str) -> None:
     assert vocab_source.pre_tokenizer(making.definition(making.byte_level(pre))) == pre
