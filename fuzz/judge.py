@@ -8,7 +8,7 @@ missed     damage was passed over: bytes are right, but an error was due
 refused    a valid file was not decoded
 stumble    an error of the family that says a coder failed in a way it never should
 crash      any other exception, or the death of the process
-hang       more than :data:`TIME_LIMIT_S` seconds
+hang       more than :data:`TIME_LIMIT_S` seconds of processor time, or stuck
 memory     more memory than the limit allows
 ========== ========================================================================
 

@@ -63,7 +63,7 @@ def campaign(
     processes: int,
     cache: Path,
     out: Path,
-    step: int = 500,
+    step: int = 100,
 ) -> int:
     """Decode the mutants from ``span[0]`` to before ``span[1]``; how many bad ones there were.
 
@@ -116,7 +116,7 @@ def _recorded(tally: Tally, seconds: float) -> dict[str, Any]:
 def _peaks(tally: Tally) -> dict[str, float]:
     return {
         "most_memory_bytes": tally.most_bytes,
-        "most_seconds": tally.most_seconds,
+        "most_processor_seconds": tally.most_seconds,
         "next": tally.stop,
     }
 

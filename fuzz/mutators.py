@@ -33,6 +33,7 @@ from fuzz.draft import Block, Member, Skippable, Tail
 from fuzz.seeds import Part, Seed
 from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.formats import coders
+from ncz.formats.header import MAX_BLOCK_SIZE, MAX_CODERS
 from tests.golden import make
 
 _TEXT = make.text(300)
@@ -343,6 +344,8 @@ def _content(rng: random.Random, one: Member, members: list[Member]) -> None:
     coder = rng.choice((coders.store(), coders.zstd(rng.randint(1, 22))))
     specs = [*one.header.coders]
     if coder.spec not in specs:
+        if len(specs) == MAX_CODERS:
+            return
         specs.append(coder.spec)
     coded = coder.encode(raw)
     assert coded is not None
@@ -364,8 +367,9 @@ def _other_header(rng: random.Random, one: Member, members: list[Member]) -> Non
     header = one.header
     quick = all(spec.id in _QUICK for spec in header.coders)
     room = rng.choice((0, 1, 1000, 1 << 20 if quick else 5))  # others need more memory for more
-    size = header.block_size + room
-    one.header = replace(header, block_size=size, coders=(*header.coders, *more))
+    size = min(header.block_size + room, MAX_BLOCK_SIZE)
+    specs = (*header.coders, *more)[:MAX_CODERS]
+    one.header = replace(header, block_size=size, coders=specs)
 
 
 def _other_members(rng: random.Random, one: Member, members: list[Member]) -> None:

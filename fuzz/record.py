@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,16 @@ def load(path: Path) -> Record:
     return known if of == machine.describe()["ncz"] else {}
 
 
-def add(path: Path, found: Mapping[str, Any], most: Mapping[str, float] | None = None) -> Record:
+def add(path: Path, found: Mapping[str, Any], most: Mapping[str, Any] | None = None) -> Record:
     """Add `found` to what is recorded at `path`, and write it.
 
     Args:
         path: of the JSON file; its folder is made.
         found: numbers, and dicts of such to any depth, which are added; anything else replaces.
-        most: numbers of which the largest is kept.
+        most: the same, but of these the largest is kept.
     """
     known = load(path)
-    total = _sum(known, found)
-    for name, value in (most or {}).items():
-        total[name] = max(value, known.get(name, value))
+    total = _joined(_joined(known, found, _sum), most or {}, max)
     total["machine"] = machine.describe()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
@@ -42,13 +40,19 @@ def add(path: Path, found: Mapping[str, Any], most: Mapping[str, float] | None =
     return total
 
 
-def _sum(known: Mapping[str, Any], found: Mapping[str, Any]) -> Record:
+def _sum(a: float, b: float) -> float:
+    return a + b
+
+
+def _joined(
+    known: Mapping[str, Any], found: Mapping[str, Any], join: Callable[[float, float], float]
+) -> Record:
     out = dict(known)
     for name, value in found.items():
         if isinstance(value, Mapping):
-            out[name] = _sum(out.get(name, {}), value)
+            out[name] = _joined(out.get(name, {}), value, join)
         elif isinstance(value, (int, float)):
-            out[name] = out.get(name, 0) + value
+            out[name] = join(out[name], value) if name in out else value
         else:
             out[name] = value
     return out

@@ -7,7 +7,9 @@ worker is replaced, and the numbers around it are done again.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -32,7 +34,7 @@ class Tally:
         counts: by tier, kind of mutation, name of the seed, way of decoding and verdict.
         bad: numbers of the bad ones, with what is to be known of them.
         most_bytes: the largest growth of a process's memory while one was decoded.
-        most_seconds: the longest that one took.
+        most_seconds: of processor time, the longest that one took.
         stop: no number from here on was begun.
     """
 
@@ -96,7 +98,9 @@ class _Worker:
 
     def __init__(self, found: list[Seed], cache: Path, serve: Callable[..., None] | None = None):
         context = multiprocessing.get_context("spawn")
-        self._slot = context.Array("d", 2, lock=False)  # which mutant, since when
+        self._slot = context.Array(
+            "d", 3, lock=False
+        )  # which mutant, since when, at what processor time
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=serve or _serve, args=(theirs, self._slot, found, str(cache)), daemon=True
@@ -117,7 +121,8 @@ class _Worker:
 
     def give(self, span: Span) -> None:
         """Have it decode these."""
-        self._slot[0], self._slot[1] = span[0], time.monotonic() + _START_S
+        # A new process may have to compile everything before its first mutant.
+        self._slot[0], self._slot[1], self._slot[2] = span[0], time.monotonic(), math.inf
         self._pipe.send(span)
         self.span = span
 
@@ -138,8 +143,10 @@ class _Worker:
             return None
         if not self._process.is_alive():
             return Verdict("crash", f"the process ended with {self._process.exitcode}")
-        if time.monotonic() - self._slot[1] > TIME_LIMIT_S:
-            return Verdict("hang", f"more than {TIME_LIMIT_S:.0f} s")
+        if _processor_time(self._process.pid) - self._slot[2] > TIME_LIMIT_S:
+            return Verdict("hang", f"more than {TIME_LIMIT_S:.0f} s of processor time")
+        if time.monotonic() - self._slot[1] > _STUCK_S:
+            return Verdict("hang", f"more than {_STUCK_S:.0f} s, most of them doing nothing")
         return None
 
     def kill(self) -> None:
@@ -149,7 +156,17 @@ class _Worker:
         self._pipe.close()
 
 
-_START_S = 600.0  # a new process may have to compile everything before its first mutant
+_STUCK_S = 1800.0  # on a machine that has other work, too, or that has to compile everything
+
+
+def _processor_time(pid: int | None) -> float:
+    """Seconds that a process has computed, as its own clock says; 0 if it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("ascii")
+    except OSError:
+        return 0.0
+    user, system = status.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _serve(pipe: Connection, slot: Any, found: list[Seed], cache: str) -> None:
@@ -165,10 +182,10 @@ def _serve(pipe: Connection, slot: Any, found: list[Seed], cache: str) -> None:
             for number in range(first, stop):
                 one, way = mutant(found, number), way_of(number)
                 before = _fresh_peak()
-                began = time.monotonic()
-                slot[0], slot[1] = number, began
+                began = time.process_time()
+                slot[0], slot[1], slot[2] = number, time.monotonic(), began
                 verdict = judge(one, way)
-                tally.most_seconds = max(tally.most_seconds, time.monotonic() - began)
+                tally.most_seconds = max(tally.most_seconds, time.process_time() - began)
                 grown = _memory("VmHWM:") - before
                 tally.most_bytes = max(tally.most_bytes, grown)
                 if grown > one.seed.memlimit + MARGIN:

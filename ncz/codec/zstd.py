@@ -56,11 +56,14 @@ class Zstd:
             declared = zstandard.get_frame_parameters(coded).content_size
             if declared not in (raw_size, zstandard.CONTENTSIZE_UNKNOWN):
                 raise FormatError("the Zstandard frame declares another size than the block")
-            return zstandard.ZstdDecompressor().decompress(
+            raw = zstandard.ZstdDecompressor().decompress(
                 coded, max_output_size=raw_size, allow_extra_data=False
             )
         except zstandard.ZstdError as error:
             raise FormatError(f"not a valid Zstandard frame: {error}") from None
+        if len(raw) != raw_size:
+            raise FormatError("the Zstandard frame holds fewer bytes than the block")
+        return raw
 
     def memory(self, raw_size: int) -> int:
         """Bytes that compressing takes; decompressing takes less."""

@@ -46,3 +46,12 @@ def test_store() -> None:
     assert Store().decode(Store().encode(b"abc"), 3) == b"abc"
     with pytest.raises(FormatError):
         Store().decode(b"abc", 2)
+
+
+def test_a_frame_of_fewer_bytes() -> None:
+    """Without a size in its header a frame is known to be too short only when it is decoded."""
+    coder = Zstd(3)
+    with pytest.raises(FormatError, match="fewer bytes"):
+        coder.decode(coder.encode(b"four"), 5)
+    with pytest.raises(FormatError):
+        coder.decode(coder.encode(b"four"), 3)

@@ -162,7 +162,14 @@ def _dies(pipe: object, slot: object, found: list[Seed], cache: str) -> None:
 
 def _hangs(pipe: object, slot: object, found: list[Seed], cache: str) -> None:
     first, _ = pipe.recv()  # type: ignore[attr-defined]
-    slot[0], slot[1] = first + 1, time.monotonic() - judge.TIME_LIMIT_S - 1  # type: ignore[index]
+    slot[0], slot[1] = first + 1, time.monotonic()  # type: ignore[index]
+    slot[2] = time.process_time() - judge.TIME_LIMIT_S - 1  # type: ignore[index]
+    time.sleep(600)
+
+
+def _waits(pipe: object, slot: object, found: list[Seed], cache: str) -> None:
+    first, _ = pipe.recv()  # type: ignore[attr-defined]
+    slot[0], slot[1] = first + 1, time.monotonic() - workers._STUCK_S - 1  # type: ignore[index]
     time.sleep(600)
 
 
@@ -178,7 +185,7 @@ def _counts(pipe: object, slot: object, found: list[Seed], cache: str) -> None:
         pipe.send(tally)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("serve", "kind"), [(_dies, "crash"), (_hangs, "hang")])
+@pytest.mark.parametrize(("serve", "kind"), [(_dies, "crash"), (_hangs, "hang"), (_waits, "hang")])
 def test_a_worker_that_is_lost_costs_one_mutant(
     serve: Callable[..., None],
     kind: str,
@@ -212,7 +219,7 @@ def test_the_campaign_adds_up_and_keeps_what_is_bad(
     found = json.loads((tmp_path / mutations.RESULTS).read_text())
     assert (found["containers"], found["right"], found["next"]) == (40, 40, 40)
     assert sum(sum(counts.values()) for counts in found["by_seed"].values()) == 40
-    assert found["most_seconds"] == 0.5
+    assert found["most_processor_seconds"] == 0.5
     assert found["machine"]["ncz"] == ncz.__version__
     serving = iter([_dies, _counts])
     monkeypatch.setattr(workers, "_Worker", lambda found, cache: made(found, cache, next(serving)))

@@ -252,9 +252,29 @@ def _check_parts(model: Exact) -> None:
         raise _unfitting()
     if not all(np.isfinite(a).all() for a, _ in wanted):
         raise ModelError("the model holds numbers that are infinite or none; fetch it again")
+    _check_vocabulary(model)
     turns = [model.rotary] + ([] if model.rotary_local is None else [model.rotary_local])
     half = (2, shape.context, head_width // 2)
     if any(table.dtype != np.int16 or table.shape != half for table in turns):
+        raise _unfitting()
+
+
+_VOCABULARY: dict[str, tuple[np.dtype[Any], int]] = {  # and the number of axes
+    "bytes": (np.dtype(np.uint8), 1),
+    "offsets": (np.dtype(np.int64), 1),
+    "kind": (np.dtype(np.uint8), 1),
+    "merges": (np.dtype(np.int32), 2),
+    "scores": (np.dtype(np.float32), 1),
+}
+
+
+def _check_vocabulary(model: Exact) -> None:
+    found, shape = model.vocabulary, model.shape
+    if not {*_VOCABULARY} - {"scores"} <= found.keys() <= {*_VOCABULARY}:
+        raise _unfitting()
+    if any((found[name].dtype, found[name].ndim) != _VOCABULARY[name] for name in found):
+        raise _unfitting()
+    if found["merges"].shape[1] != 2 or not isinstance(shape.pre, str):
         raise _unfitting()
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ncz.codec.errors import ModelError, NczError
-from ncz.models.language import vocab_source
+from ncz.models.language import gguf_metadata, vocab_source
 
 ARCHITECTURES = ("llama", "gemma3")
 
@@ -164,6 +164,7 @@ _GGUF_NORMS = {
 def _from_gguf(path: Path) -> Source:
     from gguf import GGUFReader, dequantize
 
+    gguf_metadata.check(path)
     reader = GGUFReader(path)
     fields: dict[str, Any] = {}
     for key, entry in reader.fields.items():

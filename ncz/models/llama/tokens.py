@@ -14,7 +14,7 @@ import numpy as np
 
 from ncz.codec.errors import ModelError
 from ncz.codec.jit import jit
-from ncz.models.language import source, vocab_source
+from ncz.models.language import gguf_metadata, source, vocab_source
 from ncz.models.language.arithmetic import LOG2_E, LOWEST, exp2
 from ncz.models.language.head import SOFTENED
 from ncz.models.language.tokenizer import Tokenizer
@@ -29,6 +29,7 @@ def read(path: Path) -> tuple[Tokenizer, int]:
     from gguf import GGUFReader
 
     with source.blaming(path):
+        gguf_metadata.check(path)
         reader = GGUFReader(path)  # which also looks whether the tensors are all there
         fields: dict[str, Any] = {
             key: entry.contents()

@@ -72,6 +72,11 @@ def test_changes_are_noticed(parts: tuple[dict[str, Any], Tensors], tmp_path: Pa
         lambda: tensors | {"embedding.weight": tensors["embedding.weight"][:-1]},
         lambda: {name: value for name, value in tensors.items() if name != "layer.2.down.weight"},
         lambda: {name: value for name, value in tensors.items() if name != "vocab.offsets"},
+        lambda: {name: value for name, value in tensors.items() if name != "vocab.bytes"},
+        lambda: tensors | {"vocab.other": np.zeros(1)},
+        narrower("vocab.merges"),
+        other("vocab.offsets", np.uint64),
+        other("vocab.kind", np.int32),
     ]
     for number, change in enumerate(changes):
         with pytest.raises(ModelError) as caught:
