@@ -15,6 +15,7 @@ if it is one that can be, since what is left of the task may be an hour.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import weakref
@@ -141,6 +142,9 @@ class Crew:
         self.together = together or len(self.workers)
         self._shared = _Shared(self.workers)
         self._stop = weakref.finalize(self, self._shared.stop)
+        self._stop.atexit = False  # then it is for `leave`
+        # After what the workers need was loaded, and so called before that is taken down.
+        atexit.register(self._shared.leave)
 
     @property
     def size(self) -> int:
@@ -187,6 +191,7 @@ class _Shared:
         self._left = len(workers)  # those that are not gone
         self._idle = 0  # threads that wait for a task, or are about to
         self._stopped = False
+        self._leaving = False  # this process is coming to its end
         self._changed = threading.Condition()
 
     def put(self, task: Task) -> None:
@@ -229,7 +234,7 @@ class _Shared:
                 self._tasks.appendleft(task)
                 self._call()
                 return
-        task.fail(why)
+        self.failed(task, why)
 
     def gone(self, task: Task, why: WorkerGone) -> None:
         """A worker is gone for good; only if it was the last one, its task is, too."""
@@ -243,7 +248,7 @@ class _Shared:
             waiting = list(self._tasks)
             self._tasks.clear()
         for each in waiting:
-            each.fail(why)
+            self.failed(each, why)
 
     def drop(self, task: Task) -> None:
         with self._changed:
@@ -256,15 +261,25 @@ class _Shared:
                 self._grace[worker] = timer
 
     def stop(self) -> None:
+        atexit.unregister(self.leave)
         with self._changed:
             self._stopped = True
             waiting = list(self._tasks)
             self._tasks.clear()
             self._changed.notify_all()
         for task in waiting:
-            task.fail(WorkerGone("the workers were stopped before this was done"))
+            self.failed(task, WorkerGone("the workers were stopped before this was done"))
         for worker in self._workers:
             worker.close()
+
+    def leave(self) -> None:
+        """Stop, for the process ends: threads that still wait for a task end without a word."""
+        self._leaving = True
+        self.stop()
+
+    def failed(self, task: Task, error: BaseException) -> None:
+        """A task came to an error, which may be no more than the end of this process."""
+        task.fail(SystemExit() if self._leaving else error)
 
     def _abandon(self, worker: Worker, task: Task) -> None:
         with self._changed:
@@ -302,7 +317,7 @@ def _serve(worker: Worker, shared: _Shared) -> None:
             shared.gone(task, error)
             return
         elif error is not None:
-            task.fail(error)
+            shared.failed(task, error)
         else:
             task.succeed(result[0])
         del task, result, error

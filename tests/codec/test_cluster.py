@@ -136,15 +136,19 @@ def test_functions_made_of_others(shared: Crew) -> None:
 
 @slow
 def test_the_object_store_holds_what_is_in_flight(shared: Crew) -> None:
-    """A store has 80 MiB: more than that goes through it, and nothing stays or is spilled."""
+    """Stores have 80 MiB: more than that goes through each, and nothing is held or spilled.
+
+    Ray keeps what nobody needs any more as long as there is room.
+    """
+    pytest.importorskip("grpc", reason="Ray asks its own stores by grpcio")
     from ray._private.internal_api import memory_summary
 
     block = bytes(8 << 20)
-    for result in ordered_map(work.identity, (block for _ in range(20)), 3, shared):
+    for result in ordered_map(work.identity, (block for _ in range(40)), 3, shared):
         assert result == block
     del result
     summary = memory_summary(stats_only=True)
-    assert "Plasma memory usage 0 MiB, 0 objects" in summary
+    assert ", 0.0% needed" in summary
     assert "Spilled" not in summary
 
 

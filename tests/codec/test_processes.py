@@ -213,6 +213,29 @@ with processes(1) as crew:
     assert (done.stdout, done.stderr) == ("2.0\n", "")
 
 
+def test_a_program_that_waits_for_nothing_ends_quietly(tmp_path: Path) -> None:
+    """One that neither closes its crew nor takes the results, while a thread waits for them."""
+    root = Path(__file__).parents[2]
+    script = f"""
+import sys, threading, time
+sys.path.insert(0, {str(root)!r})
+from ncz.codec.processes import processes
+from ncz.codec.pipeline import ordered_map
+from tests.codec import chores
+crew = processes(1)
+results = ordered_map(chores.slowly, [0.0, 600.0, 600.0], 3, crew)
+assert next(results) == crew.workers[0]._child.pid
+threading.Thread(target=list, args=(results,), daemon=True).start()
+time.sleep(0.2)
+print(crew.workers[0]._child.pid)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    chores.wait_for(lambda: not alive(int(done.stdout)))
+
+
 def _parent(tmp_path: Path, early: bool) -> tuple[subprocess.Popen[str], list[int]]:
     """A process with two busy workers, in a group of their own, and their ids."""
     root = Path(__file__).parents[2]
