@@ -159,7 +159,8 @@ def take_apart(data: bytes, content: bytes) -> list[Member]:
 
 def _block(offset: int, raw_start: int, block: Block) -> bytes:
     def told(lie: int | None, truth: int) -> int:
-        return truth if lie is None else min(max(lie, 0), varint.LIMIT - 1)
+        # What is true of earlier lies can be beyond all bounds, too.
+        return min(max(truth if lie is None else lie, 0), varint.LIMIT - 1)
 
     head = BlockHead(
         block.coder,
