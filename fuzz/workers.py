@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from fuzz import seeds
 from fuzz.judge import BAD, MARGIN, TIME_LIMIT_S, Verdict, judge, way_of
 from fuzz.mutators import AS_MADE, DECODE, Mutant, mutant
 from fuzz.seeds import Seed
+from ncz.corpora import forked
 
 Span = tuple[int, int]
 
@@ -143,7 +143,7 @@ class _Worker:
             return None
         if not self._process.is_alive():
             return Verdict("crash", f"the process ended with {self._process.exitcode}")
-        if _processor_time(self._process.pid) - self._slot[2] > TIME_LIMIT_S:
+        if forked.processor_time(self._process.pid or 0) - self._slot[2] > TIME_LIMIT_S:
             return Verdict("hang", f"more than {TIME_LIMIT_S:.0f} s of processor time")
         if time.monotonic() - self._slot[1] > _STUCK_S:
             return Verdict("hang", f"more than {_STUCK_S:.0f} s, most of them doing nothing")
@@ -157,16 +157,6 @@ class _Worker:
 
 
 _STUCK_S = 1800.0  # on a machine that has other work, too, or that has to compile everything
-
-
-def _processor_time(pid: int | None) -> float:
-    """Seconds that a process has computed, as its own clock says; 0 if it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text("ascii")
-    except OSError:
-        return 0.0
-    user, system = status.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _serve(pipe: Connection, slot: Any, found: list[Seed], cache: str) -> None:

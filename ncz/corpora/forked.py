@@ -99,6 +99,20 @@ class Child:
                 time.sleep(min(_POLL_S, max(0.0, end - time.monotonic())))
         return self.code
 
+    def patiently(self, seconds: float, still: float) -> int | None:
+        """Its exit code, or None if it hangs, however slow a machine with other work is.
+
+        Args:
+            seconds: of processor time that it may take.
+            still: seconds in which it takes none at all, for it waits for what never comes.
+        """
+        used = processor_time(self.pid)
+        while self.wait(still) is None:
+            before, used = used, processor_time(self.pid)
+            if used > seconds or used == before:
+                return None
+        return self.code
+
     def kill(self) -> int:
         """End it by SIGKILL if it still runs; its exit code."""
         if self.code is None:
@@ -106,6 +120,16 @@ class Child:
             _, status = os.waitpid(self.pid, 0)
             self.code = os.waitstatus_to_exitcode(status)
         return self.code
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that a process has computed, as its own clock says; 0 if it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("ascii")
+    except OSError:
+        return 0.0
+    user, system = status.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def command(

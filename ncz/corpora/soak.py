@@ -25,7 +25,7 @@ import ncz
 from ncz.codec.errors import ModelError
 from ncz.corpora import kills, tally
 from ncz.corpora.damage import faults
-from ncz.corpora.forked import command
+from ncz.corpora.forked import command, processor_time
 from ncz.corpora.kinds import any_content
 from ncz.corpora.scenes import any_scene
 from ncz.models import weights
@@ -36,7 +36,8 @@ _LEVELS = {1: 24, 2: 6, 3: 4, 4: 2, 5: 2, 6: 2}  # how often, in relation
 _MODEL_LEVEL, _MODEL_OFTEN = 7, 0.02
 _SIZES = {1: (0, 300, 20_000, 300_000, 1_500_000), _MODEL_LEVEL: (0, 30, 400)}
 _SLOW_SIZES = (0, 300, 3_000, 20_000)  # bytes, at the other levels
-_PATIENCE_S = 600.0  # for a command; what takes longer hangs
+_PATIENCE_S = 1200.0  # of processor time for a command; what takes more hangs
+_STILL_S = 120.0  # what takes no processor time for so long hangs, too
 _SAVED_S = 20.0  # between two writes of counts
 _SPREAD = 10**9  # from the seeds of one process to those of the next
 
@@ -99,9 +100,10 @@ class Round:
             path.write_bytes(b"")
         child = command(args, self.folder, stdin=given, stdout=out, stderr=said)
         self.soaked.counts["commands"] += 1
-        if child.wait(_PATIENCE_S) is None:
+        if child.patiently(_PATIENCE_S, _STILL_S) is None:
+            used = processor_time(child.pid)
             child.kill()
-            self.fail(f"ncz {' '.join(args)} hangs")
+            self.fail(f"ncz {' '.join(args)} hangs after {used:.0f} s of processor time")
         elif child.code not in right:
             words = said.read_text("utf-8", "replace").strip()
             self.fail(f"ncz {' '.join(args)} ended with {child.code}: {words}")
