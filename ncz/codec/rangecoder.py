@@ -128,3 +128,44 @@ def decode_bit(state: np.ndarray, code: np.ndarray, p1: int) -> int:
     state[CODE] = value
     state[RANGE] = width
     return bit
+
+
+@lean
+def encode_range(state: np.ndarray, out: np.ndarray, low: int, high: int) -> None:
+    """Encode one of several events, which has the share [low, high) of 2²⁴; low < high.
+
+    Bytes past the end of `out` are counted in ``state[POS]`` but not written.
+    """
+    width = state[RANGE]
+    start = (width * low) >> 24
+    state[LOW] += start
+    width = ((width * high) >> 24) - start
+    while width < _TOP:
+        width <<= 8
+        state[RANGE] = width
+        _shift_low(state, out)
+    state[RANGE] = width
+
+
+@lean
+def reaches(state: np.ndarray, low: int) -> bool:
+    """Whether the event that comes next has its share at or above `low`, of 2²⁴."""
+    return bool(state[CODE] >= (state[RANGE] * low) >> 24)
+
+
+@lean
+def decode_range(state: np.ndarray, code: np.ndarray, low: int, high: int) -> None:
+    """Go on past an event with the share [low, high), found by :func:`reaches`."""
+    width = state[RANGE]
+    start = (width * low) >> 24
+    value = state[CODE] - start
+    width = ((width * high) >> 24) - start
+    while width < _TOP:
+        width <<= 8
+        pos = state[POS]
+        value <<= 8
+        if pos < code.size:
+            value |= np.int64(code[pos])
+        state[POS] = pos + 1
+    state[CODE] = value
+    state[RANGE] = width

@@ -1,0 +1,121 @@
+"""Which symbols stand for a variable's values.
+
+A variable with few values has a symbol for each. One with many has a symbol for each of some
+ranges of them, about equally full in the data; where in its range a value is, is coded as if all
+were alike. The last symbol of each variable is for whatever the data did not have, at all or
+within a range: then the whole value follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+MAX_SYMBOLS = 256
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """The symbols of all variables, one after another.
+
+    Attributes:
+        start: int64[D + 1]; where the symbols of each variable start.
+        lows: int64[S]; the least value of each symbol. In order within a variable, but for the
+            last of each, which is for all other values.
+        widths: int64[S]; how many values it stands for; 0 for all that 64 bits hold.
+    """
+
+    start: Ints
+    lows: Ints
+    widths: Ints
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def symbols(self, values: Ints) -> tuple[NDArray[np.int32], Ints]:
+        """Values as symbols and what is to be known beyond them.
+
+        Args:
+            values: int64[N, D].
+
+        Returns:
+            int32[N, D] from 0 for each variable, and int64[N, D] from 0 below the widths.
+
+        Raises:
+            ValueError: a value is outside of what its variable's last symbol stands for.
+        """
+        symbols = np.empty(values.shape, np.int32)
+        extra = np.empty(values.shape, np.int64)
+        for column in range(values.shape[1]):
+            first, last = int(self.start[column]), int(self.start[column + 1]) - 1
+            value = np.ascontiguousarray(values[:, column])
+            lows, widths = self.lows[first:last], self.widths[first:last]
+            found = np.searchsorted(lows, value, "right") - 1
+            inside = found >= 0
+            if len(lows):
+                at = np.maximum(found, 0)
+                # Of unsigned, lest the distance of far values overflows.
+                beyond = value.view(np.uint64) - lows[at].view(np.uint64)
+                inside &= beyond < widths[at].view(np.uint64)
+            symbol = np.where(inside, found, last - first)
+            rest = value - self.lows[first + symbol]
+            width = int(self.widths[last])
+            if width and ((rest < 0) | (rest >= self.widths[first + symbol])).any():
+                raise ValueError(f"variable {column} has values outside of its type")
+            symbols[:, column] = symbol
+            extra[:, column] = rest
+        return symbols, extra
+
+    def values(self, symbols: NDArray[np.int32], extra: Ints) -> Ints:
+        """What :meth:`symbols` was given."""
+        low = self.lows[self.start[:-1] + symbols]
+        return low + extra
+
+    def of(self, order: Ints) -> Leaves:
+        """Those of the variables in another order."""
+        sizes = np.diff(self.start)[order]
+        start = np.concatenate([[0], np.cumsum(sizes)])
+        take = np.concatenate([np.arange(self.start[one], self.start[one + 1]) for one in order])
+        return Leaves(start, self.lows[take], self.widths[take])
+
+
+def learn(
+    values: Ints, domains: list[tuple[int, int]], most: int = MAX_SYMBOLS, ranges: int = 64
+) -> Leaves:
+    """Symbols for data.
+
+    Args:
+        values: int64[N, D], N at least 1.
+        domains: the least value that each variable may have, and how many there are from there; 0
+            for all that 64 bits hold.
+        most: so many values have a symbol each; where there are more, ranges do.
+        ranges: how many of them, about.
+    """
+    lows: list[Ints] = []
+    widths: list[Ints] = []
+    for column, (least, count) in enumerate(domains):
+        known, times = np.unique(values[:, column], return_counts=True)
+        if len(known) <= most:
+            low, width = known, np.ones(len(known), np.int64)
+        else:
+            low, width = _ranges(known, times, ranges)
+        lows.append(np.append(low, least))
+        widths.append(np.append(width, count))
+    start = np.concatenate([[0], np.cumsum([len(one) for one in lows])])
+    return Leaves(start, np.concatenate(lows), np.concatenate(widths))
+
+
+def _ranges(known: Ints, times: Ints, count: int) -> tuple[Ints, Ints]:
+    share = times.sum() / count
+    cuts = np.searchsorted(np.cumsum(times), np.arange(1, count) * share, "left")
+    heavy = np.flatnonzero(times > share)
+    first = np.unique(np.concatenate([[0], cuts, heavy, heavy + 1]))
+    first = first[first < len(known)]
+    low = known[first]
+    last = known[np.append(first[1:], len(known)) - 1]
+    # A range ends with its last value: between ranges there may be nothing.
+    return low, last - low + 1
