@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ncz.codec.errors import FormatError, UnsupportedError
-from ncz.formats.records import fixed
+from ncz.formats.records import fixed, table
 from ncz.formats.records.detect import detect as detect
 from ncz.formats.records.layout import ESCAPE as ESCAPE
 from ncz.formats.records.layout import MAX_PACKED
@@ -20,7 +20,10 @@ from ncz.formats.records.layout import Split as Split
 from ncz.formats.records.layout import Variable as Variable
 from ncz.formats.records.packing import Cursor
 
-_KINDS: dict[int, Callable[[Cursor], Layout]] = {fixed.KIND: fixed.unpack}
+_KINDS: dict[int, Callable[[Cursor], Layout]] = {
+    fixed.KIND: fixed.unpack,
+    table.KIND: table.unpack,
+}
 
 
 def unpack(data: bytes) -> Layout:

@@ -24,7 +24,15 @@ _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: "float", 0
 
 
 class NoHead(Exception):
-    """The bytes start with no head that is known here, or with one that is of no use; says why."""
+    """The bytes start with no head that is known here, or with one that is of no use; says why.
+
+    Attributes:
+        known: they start with one, so that they are nothing else.
+    """
+
+    def __init__(self, why: str, known: bool = True) -> None:
+        super().__init__(why)
+        self.known = known
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ def parse(data: bytes) -> Head:
         return _pnm(data)
     if data[:2] == b"BM":
         return _bmp(data)
-    raise NoHead("it starts like no IDX, NPY, NPZ, PGM, PPM or BMP file")
+    raise NoHead("it starts like no IDX, NPY, NPZ, PGM, PPM or BMP file", known=False)
 
 
 def _checked(head: Head) -> Head:
