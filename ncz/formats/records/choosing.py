@@ -160,7 +160,8 @@ def _pattern(counts: Counter[bytes]) -> Pattern | None:
             break
         widths = [_width(hole) for hole in zip(*runs[literals], strict=True)]
         templates.append(Template(literals, tuple(widths)))
-    return Pattern(tuple(templates)) if templates else None
+    # Without a number it would be a category, and for that it has failed.
+    return Pattern(tuple(templates)) if any(found.widths for found in templates) else None
 
 
 def _by_number(counts: Counter[_Key]) -> list[tuple[_Key, int]]:

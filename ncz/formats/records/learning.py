@@ -32,6 +32,7 @@ _TRIED = 4000  # lines that ways to cut are compared on
 _LEARNED = 100_000  # lines that forms are made of
 _AGREEING = 0.9  # share of the lines that a cutter has to cut
 _MOST_TOKENS = 16  # columns at blanks that are tried
+_BLANKS = 1.1  # a pattern is as good as columns; where there are delimiters, they are meant
 _TYPED = 0.25  # share of the bytes that have to be in other columns than text
 
 
@@ -81,7 +82,8 @@ def _tried(lines: list[bytes], ordered: bool) -> Iterator[_Tried]:
         if _typed(formed, columns) >= _TYPED:
             bits = sum(map(choosing.cost, formed, columns))
             lost = sum(len(line) for line in sample if cutter.cells(line) is None)
-            yield _Tried(cutter, bits + 8 * lost)
+            doubt = _BLANKS if isinstance(cutter, Blanks) else 1
+            yield _Tried(cutter, (bits + 8 * lost) * doubt)
 
 
 def _cutters(sample: list[bytes]) -> Iterator[Cutter]:
