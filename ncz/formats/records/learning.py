@@ -79,7 +79,7 @@ def _tried(lines: list[bytes], ordered: bool) -> Iterator[_Tried]:
             continue
         columns = list(zip(*rows, strict=True))
         formed = [choosing.choose(column, ordered) for column in columns]
-        if _typed(formed, columns) >= _TYPED:
+        if _typed(formed, columns) >= _TYPED and (len(rows[0]) > 1 or _counts(formed[0], sample)):
             bits = sum(map(choosing.cost, formed, columns))
             lost = sum(len(line) for line in sample if cutter.cells(line) is None)
             doubt = _BLANKS if isinstance(cutter, Blanks) else 1
@@ -122,6 +122,15 @@ def _typed(forms: Sequence[Form], columns: Sequence[Sequence[bytes]]) -> float:
         total += size
         typed += size if not isinstance(form, Text) else 0
     return typed / total
+
+
+def _counts(form: Form, cells: Sequence[bytes]) -> bool:
+    """Whether most cells have a number in them: lines that are one choice each are no records,
+    but those of structured text."""
+    if isinstance(form, Pattern):
+        read = [row for cell in cells if (row := form.read(cell))]
+        return 2 * sum(bool(form.templates[row[0]].widths) for row in read) > len(cells)
+    return isinstance(form, Number)
 
 
 def _finished(cutter: Cutter, lines: list[bytes], crlf: bool, ordered: bool) -> Table:

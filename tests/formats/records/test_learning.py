@@ -108,6 +108,13 @@ def test_prose_is_no_table() -> None:
         learn("\n".join(lines).encode())
 
 
+def test_lines_that_are_one_choice_each_are_no_records() -> None:
+    lines = [b"{", b"}", b'"a": 1,', b'"b": [', b"]"]
+    with pytest.raises(NoTable, match="do not fall into columns"):
+        learn(b"\n".join(lines * 60))
+    assert learn(b"".join(b"%d\n" % (n * n) for n in range(90))).variables[0].kind == "number"
+
+
 @given(st.lists(odd_text | st.binary(max_size=60), min_size=1, max_size=4), odd_text)
 def test_any_text(parts: list[bytes], other: bytes) -> None:
     raw = b"\n".join(parts) * 4
