@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncz.codec.errors import FormatError
@@ -39,8 +39,8 @@ cells = (
 )
 
 
-@pytest.mark.parametrize("form", FORMS, ids=repr)
-@given(cells)
+@settings(max_examples=400)
+@given(st.sampled_from(FORMS), cells)
 def test_what_is_read_is_written(form: Form, cell: bytes) -> None:
     values = form.read(cell)
     if values is None or isinstance(form, Text):
@@ -71,8 +71,11 @@ def test_hostile_packed_forms(data: bytes) -> None:
     assert found.pack() == data[: cursor.position]
 
 
-@pytest.mark.parametrize("form", FORMS[:-1], ids=repr)
-@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 5), min_size=5, max_size=5))
+@settings(max_examples=300)
+@given(
+    st.sampled_from(FORMS[:-1]),
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 5), min_size=5, max_size=5),
+)
 def test_hostile_values(form: Form, values: list[int]) -> None:
     given_ = values[: len(form.variables("x"))]
     try:
