@@ -41,11 +41,12 @@ NAMES = (
     "config",
     "tokenizer",
     "exact",
+    "records",
     "command",
 )
 
 
-UNCHECKED = ("container", "header", "command")
+UNCHECKED = ("container", "header", "records", "command")
 """Those that run compiled code as everybody does, without bounds checks: what they attack is not
 compiled, and with such checks machine code is another, which takes minutes to make."""
 
@@ -56,7 +57,7 @@ def target(name: str) -> Target:
     Raises:
         KeyError: there is none.
     """
-    from fuzz.targets import coders, command, containers, models
+    from fuzz.targets import coders, command, containers, models, records
 
-    known = containers.TARGETS | coders.TARGETS | models.TARGETS | command.TARGETS
+    known = containers.TARGETS | coders.TARGETS | models.TARGETS | records.TARGETS | command.TARGETS
     return known[name]

@@ -72,6 +72,10 @@ class DoesNotFit(NczError):
     """What an earlier run has left cannot be gone on with: it is not what this one would write."""
 
 
+class NoRecords(NczError):
+    """The data holds no records that a model could learn from."""
+
+
 class ModelMissing(NczError):
     """The file, or what is to be made, needs a model that this machine does not have.
 
