@@ -26,7 +26,7 @@ from ncz.cli.transfer import (
     side_by_side,
 )
 from ncz.codec.together import Steps
-from ncz.formats.levels import MODEL_LEVELS
+from ncz.formats.levels import DEFAULT, MODEL_LEVELS
 
 if TYPE_CHECKING:
     from ncz.formats.stream import Progress, StreamStats
@@ -69,7 +69,8 @@ def command(
     verify: bool | None,
     streams: int | None,
     engine: str,
-    gguf: Path | None,
+    model: str | None,
+    only_model: bool,
     memlimit: int | None,
     quiet: bool,
     verbose: bool,
@@ -88,8 +89,16 @@ def command(
     """
     if streams is not None and level is not None and level not in MODEL_LEVELS:
         raise click.UsageError(f"--streams is for levels 7 to 9, and -{level} has none")
-    if (gguf is not None) != (engine == "llama"):
-        raise click.UsageError("--engine llama and --model FILE go together")
+    gguf = options.existing(model) if engine == "llama" and model is not None else None
+    if gguf is None and engine == "llama":
+        raise click.UsageError("--engine llama needs a GGUF file: --model FILE")
+    circuit = _circuit(model) if engine == "exact" and model is not None else None
+    if circuit is not None and level is not None and level in MODEL_LEVELS:
+        raise click.UsageError(f"a circuit is for -1 to -6, and -{level} has a language model")
+    if circuit is not None and resume:
+        raise click.UsageError("--resume does not know how to go on with a circuit")
+    if only_model and circuit is None:
+        raise click.UsageError("--only-model needs a circuit: --model FILE")
     if gguf is not None and level is not None and level not in MODEL_LEVELS:
         raise click.UsageError(f"--engine llama is for levels 7 to 9, and -{level} has no model")
     if gguf is not None and streams is not None:
@@ -103,7 +112,7 @@ def command(
     reporter = Reporter(quiet, verbose, records, on_stdout)
     inputs = gather(named, compressing=True, recursive=recursive, avoid=output)
     workers, tasks = side_by_side(workers, memlimit, inputs, destination)
-    model = beforehand.Model(reporter, progress=not no_progress)
+    language = beforehand.Model(reporter, progress=not no_progress)
 
     def prepare(name: str, source: Source) -> tuple[Source, Stream]:
         from ncz.formats.options import CompressOptions
@@ -111,18 +120,21 @@ def command(
 
         size, reading = source.size, Ahead(source.file)
         how = CompressOptions(
-            level=level or beforehand.level_for(reading.head(beforehand.HEAD)),
+            level=level
+            or (DEFAULT if circuit else beforehand.level_for(reading.head(beforehand.HEAD))),
             threads=workers.threads,
             block_size=block_size,
             memlimit=memlimit,
             streams=streams,
             verify=remove or verify,
+            circuit=circuit,
+            only=only_model,
         )
         if how.level in MODEL_LEVELS:
             if gguf is not None:
                 how = replace(how, gguf=gguf)
             else:
-                model.bring()
+                language.bring()
             if size is not None and reporter.talks:
                 head = reading.head(beforehand.HEAD)
                 say = partial(reporter.note, name)
@@ -149,3 +161,15 @@ def command(
     direction = Direction(True, derive, prepare)
     transfer = Transfer(direction, destination, reporter, not no_progress, tasks)
     ctx.exit(transfer.run(inputs))
+
+
+def _circuit(named: str) -> Path:
+    from ncz.codec.errors import NczError
+    from ncz.models.circuit import files
+
+    try:
+        path = files.resolve(named)
+        files.offer(path)
+    except NczError as error:
+        raise click.UsageError(str(error)) from None
+    return path

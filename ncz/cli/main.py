@@ -25,6 +25,7 @@ COMMANDS = {
     "test": ("ncz.cli.test", "Check that files are whole."),
     "info": ("ncz.cli.info", "Show what is in files."),
     "plan": ("ncz.cli.plan", "Estimate time, memory and size of every level."),
+    "train": ("ncz.cli.train", "Train a circuit on records, for records such as these."),
     "explain": ("ncz.cli.explain", "Show where the bits of a text go."),
     "bench": ("ncz.cli.bench", "Measure ncz beside other compressors."),
     "models": ("ncz.cli.models", "Manage the language models of this machine."),

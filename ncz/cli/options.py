@@ -222,7 +222,7 @@ def streams(function: F) -> F:
 
 
 def engine(function: F) -> F:
-    """--engine as `engine` and --model as `gguf`, a path or None, for commands that compress."""
+    """--engine, --model and --only-model, for commands that compress."""
     for option in reversed(
         [
             click.option(
@@ -233,7 +233,16 @@ def engine(function: F) -> F:
                 "llama.cpp, any GGUF, for this machine only.  [default: exact]",
             ),
             click.option(
-                "--model", "gguf", type=_GGUF, metavar="FILE", help="The GGUF file for llama.cpp."
+                "--model",
+                metavar="FILE",
+                help="A circuit made by ncz train, or the name of one that comes with ncz, for "
+                "records such as it was trained on; with --engine llama, a GGUF file.",
+            ),
+            click.option(
+                "--only-model",
+                is_flag=True,
+                help="Refuse what is not the records of the circuit, in place of coding it "
+                "without.",
             ),
         ]
     ):
@@ -249,16 +258,37 @@ def gguf(function: F) -> F:
         metavar="FILE",
         expose_value=False,
         callback=_offer,
-        help="The GGUF file of what was compressed with --engine llama.  [default: where it was "
-        "last used]",
+        help="The circuit, or the GGUF file, that something was compressed with.  [default: where "
+        "it was last used]",
     )(function)
 
 
 def _offer(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
     if value is not None and not ctx.resilient_parsing:
+        offer_model(value)
+
+
+def existing(path: str) -> Path:
+    """The file at `path`; a mistake in the call if there is none."""
+    found: Path = _GGUF.convert(path, None, click.get_current_context())
+    return found
+
+
+def offer_model(path: Path) -> None:
+    """Make a GGUF or a circuit known to whatever restores."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        start = b""
+    if start == b"GGUF":
         from ncz.models.llama import files
 
-        files.offer(value)
+        files.offer(path)
+    else:
+        from ncz.models.circuit import files as circuits
+
+        circuits.offer(path)
 
 
 def memlimit(function: F) -> F:

@@ -5,13 +5,14 @@ Coders are imported when asked for: a file without language models decodes witho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import NczError, UnsupportedError
 
-STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA = range(5)
-WITH_MODELS = (TEXT, LLAMA)
+STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT = range(7)
+WITH_MODELS = (TEXT, LLAMA, CIRCUIT)
 """The coders that need what the header lists as models."""
 
 
@@ -41,6 +42,10 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
         from ncz.models.llama import coder as llama
 
         return llama.from_params(spec.params, models)
+    if spec.id in (RECORDS, CIRCUIT):
+        from ncz.formats.records import coder as of_records
+
+        return of_records.from_spec(spec, models)
     raise UnsupportedError(
         f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
     )
@@ -70,10 +75,16 @@ def memory_of(coder: Coder, coded: bytes, raw_size: int) -> int:
         FormatError: its head is damaged.
         NczError: as decoding does.
     """
-    if coder.spec.id == TEXT:
+    spec_id = coder.spec.id
+    if spec_id == TEXT:
         from ncz.models.text.coder import TextCoder
 
         if isinstance(coder, TextCoder):
+            return coder.memory_of(coded, raw_size)
+    if spec_id == RECORDS:
+        from ncz.formats.records.coder import RecordsCoder
+
+        if isinstance(coder, RecordsCoder):
             return coder.memory_of(coded, raw_size)
     return coder.memory(raw_size)
 
@@ -121,3 +132,27 @@ def llama(gguf: Path, windows: tuple[int, int, int]) -> tuple[Coder, ModelRef]:
 
     coder = make(gguf, Windows(windows[0], windows[1], 0))
     return coder, coder.model
+
+
+def with_circuit(coder: Coder, coded: bytes) -> bytes:
+    """A block of records with their circuit, from the same coded by the circuit that is named."""
+    from ncz.formats.records.coder import RecordsCoder
+
+    assert isinstance(coder, RecordsCoder)
+    return coder.around(coded)
+
+
+def circuit(path: Path) -> tuple[tuple[Coder, Coder], ModelRef, Callable[[bytes, int], int]]:
+    """A circuit as coders, standing in each block and named by a header, and as a model.
+
+    The last is where blocks of its records are cut.
+
+    Raises:
+        ModelError: there is no circuit in that file.
+    """
+    from ncz.formats.records.coder import RecordsCoder, layout_of
+    from ncz.models.circuit import files
+
+    model = files.offer(path)
+    layout = layout_of(files.find(model))
+    return (RecordsCoder(data=files.read(path)), RecordsCoder(model)), model, layout.cut

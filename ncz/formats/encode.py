@@ -90,6 +90,7 @@ class Encoder:
         self.keeping = True  # there may be more of them
         self._plan = plan
         self._crew = crew
+        self._threads = threads
         self._buffer = bytearray()
         self._raw: deque[bytes] = deque()  # of the blocks in flight
         self._pipeline: Pipeline[bytes, _Coded] = Pipeline(partial(_code, plan), threads, crew)
@@ -115,7 +116,14 @@ class Encoder:
             ValueError: there are threads and a crew.
         """
         check_crew(crew, options.threads)
-        plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
+        plan = levels.plan(
+            options.level,
+            options.block_size,
+            options.streams,
+            options.gguf,
+            options.circuit,
+            options.only,
+        )
         plan = replace(plan, verify=options.verify)
         size, limit = plan.block_size, options.memlimit
         if crew is None:
@@ -141,7 +149,7 @@ class Encoder:
             room = self._plan.block_size - len(self._buffer)
             self._buffer += view[:room]
             view = view[room:]
-            if len(self._buffer) == self._plan.block_size:
+            while len(self._buffer) == self._plan.block_size:
                 yield from self._submit()
         while self._pipeline.ready:
             yield from self._emit()
@@ -150,7 +158,7 @@ class Encoder:
         """The same as :meth:`finish` for such a caller."""
         self._check_open()
         self._finished = True
-        if self._buffer:
+        while self._buffer:
             yield from self._submit()
         if self._next_kept() is not None:
             raise DoesNotFit(f"it goes on where this input ends, at byte {self.raw_size}")
@@ -175,7 +183,12 @@ class Encoder:
         if self._pipeline.full:
             yield from self._emit()
         raw = bytes(self._buffer)
-        self._buffer.clear()
+        if self._plan.cut is not None:
+            raw = raw[: self._plan.cut(raw, len(raw))]
+            if self._plan.open:
+                self._plan = levels.decided(self._plan, raw)
+                self._pipeline = Pipeline(partial(_code, self._plan), self._threads, self._crew)
+        del self._buffer[: len(raw)]
         kept = self._next_kept()
         if kept is None:
             self._raw.append(raw)
@@ -206,8 +219,10 @@ class Encoder:
         if self._member is None:
             # No block is larger than the first, so a small file asks for little memory.
             size, plan = len(raw), self._plan
-            if size < plan.block_size:  # and is the only one
+            if size < plan.block_size and plan.cut is None:  # and is the only one
                 plan = plan.lean(block.coder)
+            elif plan.cut is not None and not (self._finished and self.raw_size == size):
+                size = plan.block_size
             self._member = _Member(plan, size)
             yield self._member.head
         yield self._member.block(block, raw)

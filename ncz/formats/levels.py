@@ -5,11 +5,12 @@ A level is the encoder's affair alone. Everything the decoder needs is in the fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ncz.codec.coder import Coder, ModelRef
-from ncz.codec.errors import ModelMissing
+from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders
 
 ENCODER = 1
@@ -25,6 +26,8 @@ MODEL_LEVELS = range(7, 10)
 _MIXING = 6  # the level of context mixing that stands beside the language model
 _ZSTD_LEVEL = 3
 _MIB = 1 << 20
+_OF_RECORDS = (coders.RECORDS, coders.CIRCUIT)
+_RECORDS_BLOCK = 4 * _MIB  # as a matrix of integers it is many times as large
 WINDOWS = {7: (2048, 1536, 512), 8: (4096, 2048, 1024), 9: (8192, 4096, 0)}
 """Window, hop and prefix in tokens."""
 _TWO_MODELS = 9  # the level that asks LARGER, too, where this machine has it
@@ -43,12 +46,23 @@ class Plan:
         models: what the coders need, as listed in the header; these coders come last.
         verify: whether blocks are decoded before they are written; None: if their coder is not
             exact. Never in the file.
+        cut: where a block that starts with some bytes ends best, within so many; None: at the end
+            of these.
+        only: a block that no circuit codes is an error.
     """
 
     coders: tuple[Coder, ...]
     block_size: int
     models: tuple[ModelRef, ...] = ()
     verify: bool | None = None
+    cut: Callable[[bytes, int], int] | None = None
+    only: bool = False
+
+    @property
+    def open(self) -> bool:
+        """It is not :func:`decided`."""
+        ids = [coder.spec.id for coder in self.coders]
+        return all(number in ids for number in _OF_RECORDS)
 
     @property
     def memory(self) -> int:
@@ -77,10 +91,13 @@ def plan(
     block_size: int | None = None,
     streams: int | None = None,
     gguf: Path | None = None,
+    circuit: Path | None = None,
+    only: bool = False,
 ) -> Plan:
     """The plan of `level`, 1 to 9, with another block size or number of streams where given.
 
-    At levels 7 to 9, `gguf` is read by llama.cpp in place of the default model.
+    At levels 7 to 9, `gguf` is read by llama.cpp in place of the default model. Below, a `circuit`
+    codes records, or else, if `only` it may, a block is an error.
 
     Raises:
         ValueError: there is no such level.
@@ -90,9 +107,13 @@ def plan(
     if level not in LEVELS:
         raise ValueError(f"levels are 1 to 9, not {level}")
     size = size_of_blocks(level, block_size)
-    if level == 1:
+    if level == 1 and circuit is None:
         return Plan((coders.store(), coders.zstd(_ZSTD_LEVEL)), size)
-    mixing = coders.contextmix(min(level, _MIXING))
+    mixing = coders.contextmix(max(2, min(level, _MIXING)))
+    if circuit is not None:
+        of_records, model, cut = coders.circuit(circuit)
+        found = (coders.store(), mixing, *of_records)
+        return Plan(found, block_size or _RECORDS_BLOCK, (model,), cut=cut, only=only)
     if level not in MODEL_LEVELS:
         return Plan((coders.store(), mixing), size)
     if gguf is not None:
@@ -122,8 +143,31 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
         if coded is not None:
             extra = naming if plan.coders[i].spec.id in coders.WITH_MODELS else 0
             found.append((len(coded) + extra, i, coded))
+    if plan.only and not any(plan.coders[i].spec.id in _OF_RECORDS for _, i, _ in found):
+        raise NczError(
+            "its content is not the records that the circuit is for; name another circuit, or "
+            "leave out --only-model to have it coded otherwise"
+        )
     _, best, shortest = min(found)
     return best, shortest
+
+
+def decided(plan: Plan, raw: bytes) -> Plan:
+    """Where a circuit may stand in the blocks or be named: what is better for a file's first block.
+
+    A file that needs no other is better, as long as the circuit is worth its bytes. One file does
+    not do both, for it would need the other one after all.
+    """
+    if not plan.open:
+        return plan
+    within, named = plan.coders[-2:]
+    coded = named.encode(raw)
+    if coded is not None:
+        others = (coder.encode(raw) for coder in plan.coders[1:-2])
+        best = min((len(other) for other in others if other is not None), default=len(raw))
+        if len(coders.with_circuit(within, coded)) < min(best, len(raw)):
+            return replace(plan, coders=plan.coders[:-1], models=())
+    return replace(plan, coders=(*plan.coders[:-2], named))
 
 
 def _header(plan: Plan) -> bytes:

@@ -38,6 +38,9 @@ class CompressOptions:
             the default model. What it makes can be restored only by the same build of llama.cpp.
         verify: decode each block and compare it before it is written, or do not; None: only what
             was made by an engine that is not exact, which is llama.cpp.
+        circuit: at levels 1 to 6, the file of a circuit (see :mod:`ncz.models.circuit`) that codes
+            the records it was trained for. Blocks that it does not serve are coded as ever.
+        only: such blocks are an error.
     """
 
     level: int = DEFAULT
@@ -47,8 +50,14 @@ class CompressOptions:
     streams: int | None = None
     gguf: Path | None = None
     verify: bool | None = None
+    circuit: Path | None = None
+    only: bool = False
 
     def __post_init__(self) -> None:
+        if self.circuit is not None and (self.level in MODEL_LEVELS or self.gguf is not None):
+            raise ValueError("a circuit is for levels 1 to 6, without a language model")
+        if self.only and self.circuit is None:
+            raise ValueError("there is no circuit that alone may be used")
         if self.streams is not None and not 1 <= self.streams <= MAX_STREAMS:
             raise ValueError(f"streams are 1 to {MAX_STREAMS}, not {self.streams}")
         if self.level not in LEVELS:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +147,30 @@ def compiled(codes: Codes, digest: bytes) -> Circuit:
 
 def _whole(sums: Any) -> Any:
     return np.maximum(sums, 1)
+
+
+def memory_of(codes: Codes) -> int:
+    """Bytes that a circuit takes."""
+    return _memory(len(codes.leaves), codes.latents, len(codes.leaves.lows))
+
+
+def memory_within(data: bytes) -> int:
+    """The same of a circuit's file that was not read yet; 0 where it is none."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        shapes = {
+            name: entry["shape"]
+            for name, entry in json.loads(data[8 : 8 + size]).items()
+            if name != "__metadata__"
+        }
+        return _memory(*(math.prod(shapes[name]) for name in ("order", "root", "lows")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return 0
+
+
+def _memory(places: int, latents: int, symbols: int) -> int:
+    # Codes, and tables; while these are made, once more in 64 bits of one variable.
+    return latents * (places * latents * 3 + (symbols + places) * 13) + 64 * symbols
 
 
 def save(codes: Codes, path: Path) -> bytes:

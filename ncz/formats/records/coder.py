@@ -1,0 +1,327 @@
+"""The coder of records: a layout takes them out of a block, a circuit codes them.
+
+What the layout could not put into rows, texts and what is out of form, is coded by context mixing.
+The circuit is one that the header names, or stands in the block itself: small circuits are worth
+their bytes, and a file with one needs nothing else.
+
+A block's head says how many records it has, and its rows are coded in groups, so any record can be
+had without the others.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncz.codec import varint
+from ncz.codec.coder import Coder, CoderSpec, ModelRef
+from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
+from ncz.formats import records
+from ncz.formats.records.layout import ESCAPE, Layout, Records, Split, Variable
+from ncz.models import contextmix
+from ncz.models.circuit import exact, files, rows
+from ncz.models.circuit.exact import Circuit
+
+WITHIN, NAMED = 5, 6
+"""Numbers of the coder in a header: with the circuit in each block, and by the header's model."""
+
+_REVISION = 1
+_REST_LEVEL = 6
+_GROUP_BYTES = 1500  # coded; the end of a group costs one or two
+_DAMAGED = "the head of a block of records is damaged"
+
+
+class RecordsCoder:
+    """Codes records by a circuit.
+
+    Args:
+        model: the circuit, as a header names it; None if each block has its own.
+        data: its file's bytes, for blocks that are to have it; decoders need none.
+    """
+
+    exact = True
+
+    def __init__(self, model: ModelRef | None = None, data: bytes | None = None) -> None:
+        self.model = model
+        self.data = data
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return f"circuit {self.model.name}" if self.model else "circuit within"
+
+    @property
+    def spec(self) -> CoderSpec:
+        """What a header says."""
+        return CoderSpec(NAMED if self.model else WITHIN, bytes([_REVISION]))
+
+    def memory(self, raw_size: int) -> int:
+        """Bytes of working memory."""
+        if self.model is not None:
+            tables = exact.memory_of(files.find(self.model).codes)
+        elif self.data is not None:
+            tables = exact.memory_of(_circuit(self.data).codes)
+        else:
+            tables = 0  # what a block itself says is in memory_of
+        return tables + _matrix_memory(raw_size) + _mixing().memory(raw_size)
+
+    def memory_of(self, coded: bytes, raw_size: int) -> int:
+        """The same for a block, with the circuit in it.
+
+        Raises:
+            FormatError: its head is damaged.
+        """
+        if self.model is not None:
+            return self.memory(raw_size)
+        data, _ = self._apart(coded)
+        return exact.memory_within(data) + _matrix_memory(raw_size) + _mixing().memory(raw_size)
+
+    def encode(self, raw: bytes) -> bytes | None:
+        """Coded bytes, or None where the layout finds no record."""
+        circuit = self._circuit()
+        layout = layout_of(circuit)
+        split = layout.split(raw)
+        if not len(split.values):
+            return None
+        group = _group(circuit)
+        out = bytearray(varint.encode(len(split.values)) + varint.encode(group))
+        for payload in split.rest:
+            out += _packed(payload)
+        try:
+            out += rows.encode(circuit, _closed(split.values, layout.variables), group)
+        except ValueError:
+            return None  # values that the circuit's variables cannot have
+        return bytes(out) if self.data is None else self.around(bytes(out))
+
+    def around(self, coded: bytes) -> bytes:
+        """What this coder with the circuit within makes, from what its twin without it made."""
+        assert self.data is not None, "only what encodes"
+        return varint.encode(len(self.data)) + self.data + coded
+
+    def decode(self, coded: bytes, raw_size: int) -> bytes:
+        """The raw bytes.
+
+        Raises:
+            FormatError: the head is damaged, or the rows are none of this layout.
+        """
+        opened = self.open(coded, raw_size)
+        values = _opened(opened.rows.read(0, opened.rows.count), opened.layout.variables)
+        return opened.layout.join(Split(values, opened.rest), limit=raw_size)
+
+    def open(self, coded: bytes, raw_size: int) -> Opened:
+        """A block whose records can be had one by one.
+
+        Raises:
+            FormatError: its head is damaged.
+        """
+        data, at = self._apart(coded)
+        circuit = self._circuit() if self.model is not None else _circuit(data)
+        layout = layout_of(circuit)
+        try:
+            count, at = varint.decode(coded, at)
+            group, at = varint.decode(coded, at)
+            if not 1 <= count <= raw_size or not 1 <= group <= rows.MAX_GROUP:
+                raise FormatError(_DAMAGED)
+            if count * len(layout.variables) > 16 * raw_size + 4096:
+                raise FormatError(_DAMAGED)
+            rest = []
+            for _ in range(layout.payloads):
+                payload, at = _unpacked(coded, at, 2 * raw_size + 4096)
+                rest.append(payload)
+        except (varint.Incomplete, ValueError):
+            raise FormatError(_DAMAGED) from None
+        return Opened(layout, tuple(rest), rows.opened(circuit, coded[at:], count, group))
+
+    def count(self, coded: bytes, raw_size: int) -> int:
+        """How many records a block has.
+
+        Raises:
+            FormatError: its head is damaged.
+        """
+        try:
+            count, _ = varint.decode(coded, self._apart(coded)[1])
+        except (varint.Incomplete, ValueError):
+            raise FormatError(_DAMAGED) from None
+        if count > raw_size:
+            raise FormatError(_DAMAGED)
+        return count
+
+    def _apart(self, coded: bytes) -> tuple[bytes, int]:
+        """The circuit in a block, empty if it is elsewhere, and where the rest starts."""
+        if self.model is not None:
+            return b"", 0
+        try:
+            size, at = varint.decode(coded)
+        except (varint.Incomplete, ValueError):
+            raise FormatError(_DAMAGED) from None
+        if size > len(coded) - at:
+            raise FormatError(_DAMAGED)
+        return coded[at : at + size], at + size
+
+    def _circuit(self) -> Circuit:
+        if self.model is not None:
+            return files.find(self.model)
+        assert self.data is not None, "only what encodes"
+        return _circuit(self.data)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A block of records.
+
+    Attributes:
+        layout: how they were taken out.
+        rest: what is not in rows.
+        rows: coded rows.
+    """
+
+    layout: Layout
+    rest: tuple[bytes, ...]
+    rows: rows.Rows
+
+    @functools.cached_property
+    def _records(self) -> Records:
+        return self.layout.open(self.rest)
+
+    def record(self, number: int) -> bytes:
+        """The raw bytes of a record, from 0.
+
+        Raises:
+            FormatError: the rows are none of this layout.
+        """
+        values = _opened(self.rows.read(number, number + 1), self.layout.variables)
+        return self._records.record(number, values[0])
+
+
+def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...]) -> RecordsCoder:
+    """The coder that a header means.
+
+    Raises:
+        UnsupportedError: this build does not know these parameters.
+        FormatError: the header lists no model for it.
+    """
+    if spec.params != bytes([_REVISION]):
+        raise UnsupportedError(
+            "this file's records are coded in a way that this ncz does not know; "
+            "install a newer ncz"
+        )
+    if spec.id == WITHIN:
+        return RecordsCoder()
+    if not models:
+        raise FormatError("the header names no circuit, and its coder needs one")
+    return RecordsCoder(models[0])
+
+
+def domains(variables: tuple[Variable, ...]) -> list[tuple[int, int]]:
+    """For each variable the least value that a row may have, and how many from there on; 0 for all.
+
+    A cell that is out of form takes the value above the highest.
+    """
+    return [
+        (-(1 << 63), 0)
+        if variable.low is None
+        or variable.high is None
+        or variable.high - variable.low >= (1 << 62)
+        else (variable.low, variable.high - variable.low + 2)
+        for variable in variables
+    ]
+
+
+def closed(values: NDArray[np.integer], variables: tuple[Variable, ...]) -> NDArray[np.int64]:
+    """Values of a layout as the circuit has them: see :func:`domains`."""
+    return _closed(values.astype(np.int64), variables)
+
+
+@functools.lru_cache(maxsize=4)
+def _circuit(data: bytes) -> Circuit:
+    try:
+        return exact.from_bytes(data)
+    except ModelError as error:
+        raise FormatError(str(error)) from None
+
+
+def layout_of(circuit: Circuit) -> Layout:
+    """The layout whose records a circuit was trained on.
+
+    Raises:
+        FormatError: it says none, or one with other variables.
+    """
+    return _layout(circuit.codes.notes.get("layout"), len(circuit.codes.leaves))
+
+
+@functools.lru_cache(maxsize=8)
+def _layout(packed: object, variables: int) -> Layout:
+    try:
+        layout = records.unpack(bytes.fromhex(packed if isinstance(packed, str) else "?"))
+    except ValueError:
+        raise FormatError("this circuit does not say what its records are") from None
+    if len(layout.variables) != variables:
+        raise FormatError("this circuit is not for the records that it says")
+    return layout
+
+
+def _group(circuit: Circuit) -> int:
+    bits = circuit.codes.notes.get("bits")
+    if not isinstance(bits, (int, float)) or not bits > 0:
+        return 16
+    return int(min(rows.MAX_GROUP, max(1, _GROUP_BYTES * 8 // bits)))
+
+
+def _closed(values: NDArray[np.int64], variables: tuple[Variable, ...]) -> NDArray[np.int64]:
+    return _exchanged(values, variables, True)
+
+
+def _opened(values: NDArray[np.int64], variables: tuple[Variable, ...]) -> NDArray[np.int64]:
+    return _exchanged(values, variables, False)
+
+
+def _exchanged(
+    values: NDArray[np.int64], variables: tuple[Variable, ...], close: bool
+) -> NDArray[np.int64]:
+    """With the value of cells out of form as it is in rows, or as it is for the layout."""
+    tops = np.array(
+        [ESCAPE if not count else low + count - 1 for low, count in domains(variables)], np.int64
+    )
+    old, new = (ESCAPE, tops) if close else (tops, ESCAPE)
+    return np.where(values == old, new, values)
+
+
+def _matrix_memory(raw_size: int) -> int:
+    return 40 * raw_size  # values, symbols and what is beyond them, 8 bytes each, and copies
+
+
+@functools.cache
+def _mixing() -> Coder:
+    return contextmix.coder(_REST_LEVEL)
+
+
+def _packed(payload: bytes) -> bytes:
+    """A size, and unless it is 0: whether it is coded, its coded size, and the bytes."""
+    if not payload:
+        return varint.encode(0)
+    coded = _mixing().encode(payload) if len(payload) > 8 else None
+    how = coded is not None and len(coded) < len(payload)
+    body = coded if how and coded is not None else payload
+    return varint.encode(len(payload)) + bytes([how]) + varint.encode(len(body)) + body
+
+
+def _unpacked(coded: bytes, at: int, most: int) -> tuple[bytes, int]:
+    size, at = varint.decode(coded, at)
+    if size == 0:
+        return b"", at
+    if size > most or at >= len(coded) or coded[at] > 1:
+        raise FormatError(_DAMAGED)
+    how = coded[at]
+    body, at = varint.decode(coded, at + 1)
+    if body > len(coded) - at or (not how and body != size):
+        raise FormatError(_DAMAGED)
+    part = coded[at : at + body]
+    if not how:
+        return part, at + body
+    try:
+        return _mixing().decode(part, size), at + body
+    except NczError as error:
+        raise FormatError(f"{_DAMAGED}: {error}") from None

@@ -1,0 +1,118 @@
+"""Circuits by digest and by name: those that ship, those used here before, and those named now.
+
+Whoever compresses by a circuit of his own has it copied beside the models, so that this machine
+restores what it made, wherever the file went. Another machine is told where it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from pathlib import Path
+
+from ncz.codec.cache import cache_folder, partial_name, sha256_of
+from ncz.codec.coder import ModelRef
+from ncz.codec.errors import ModelError, ModelMissing
+from ncz.models.circuit import exact
+from ncz.models.circuit.exact import Circuit
+
+SUFFIX = ".circuit"
+_LONGEST_NAME = 255  # bytes, in a header
+_LARGEST = 1 << 30  # bytes of a file
+
+_offered: dict[bytes, Path] = {}  # by digest, in this process
+
+
+def shipped() -> dict[str, Path]:
+    """The circuits that come with ncz, by name."""
+    folder = Path(__file__).parent / "trained"
+    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+
+
+def resolve(named: str) -> Path:
+    """The file that a user means by a path or the name of a circuit that ships.
+
+    Raises:
+        ModelError: there is neither.
+    """
+    path = Path(named)
+    if path.is_file():
+        return path
+    known = shipped()
+    if named in known:
+        return known[named]
+    raise ModelError(
+        f"{named} is no circuit: there is no such file, and those that come with ncz are "
+        f"{', '.join(known) or 'none'}; make one with: ncz train"
+    )
+
+
+def offer(path: Path) -> ModelRef:
+    """Make a circuit known, to this process and later ones, and say what a header calls it.
+
+    Raises:
+        ModelError: there is no such file, or it is no circuit.
+    """
+    data = read(path)
+    exact.parse(data)
+    digest = hashlib.sha256(data).digest()
+    _offered[digest] = path.resolve()
+    if path.resolve() not in shipped().values():
+        kept = _kept(digest)
+        with contextlib.suppress(OSError):  # a cache that cannot be written to serves this process
+            if not kept.is_file():
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                partial = partial_name(kept)
+                partial.write_bytes(data)
+                partial.replace(kept)
+    name = path.stem.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore")
+    return ModelRef(digest, name)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a circuit's file.
+
+    Raises:
+        ModelError: it cannot be read, or is too large for one.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ModelError(f"{path} is too large for a circuit")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}); name another file") from None
+
+
+def find(model: ModelRef) -> Circuit:
+    """The circuit with that digest, ready to code.
+
+    Raises:
+        ModelMissing: no place that is known has it.
+    """
+    return _loaded(model.digest, _place(model))
+
+
+def _place(model: ModelRef) -> Path:
+    for path in (_offered.get(model.digest), *shipped().values(), _kept(model.digest)):
+        if path is not None:
+            with contextlib.suppress(OSError):
+                if sha256_of(path) == model.digest.hex():
+                    return path
+    raise ModelMissing(
+        model.digest.hex(),
+        model.name,
+        "it is a circuit that somebody trained; say where its file is with: --model FILE",
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(digest: bytes, path: Path) -> Circuit:
+    circuit = exact.load(path)
+    if circuit.digest != digest:
+        raise ModelError(f"{path} was changed while it was read; try again")
+    return circuit
+
+
+def _kept(digest: bytes) -> Path:
+    return cache_folder("models") / "circuits" / f"{digest.hex()}{SUFFIX}"
