@@ -235,8 +235,9 @@ def of(head: heads.Head) -> Fixed:
         if fields and fields[-1].dtype == kind:
             count += fields.pop().count
         fields.append(Field(kind, count))
+    shaped = len(fields) == 1 and math.prod(head.shape) == fields[0].count
     try:
-        return Fixed(tuple(fields), head.shape if len(head.fields) == 1 else ())
+        return Fixed(tuple(fields), head.shape if shaped else ())
     except ValueError as error:
         raise heads.NoHead(f"in this {head.what} file {error}") from None
 

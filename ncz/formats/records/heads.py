@@ -146,11 +146,13 @@ def _fields(kind: np.dtype[np.void], what: str) -> tuple[tuple[str, int], ...]:
             raise NoHead(f"the items of this {what} array have gaps between their fields")
         end += part.itemsize
         base, shape = part.subdtype or (part, ())
-        if math.prod(shape):
+        if base.kind == "V" and not base.names:  # what fills a struct up
+            out.append(("u1", part.itemsize))
+        else:
             out.append((_code(base, what), math.prod(shape)))
     if end != kind.itemsize:
         raise NoHead(f"the items of this {what} array have gaps between their fields")
-    return tuple(out)
+    return tuple(field for field in out if field[1])
 
 
 def _code(kind: np.dtype[np.generic], what: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.formats import records
-from ncz.formats.records import heads
+from ncz.formats.records import fixed, heads
 from ncz.formats.records.fixed import DTYPES, Field, Fixed
 from ncz.formats.records.layout import Split
 
@@ -147,6 +147,43 @@ def test_npy_of_structs() -> None:
     split = layout.split(file.getvalue())
     assert split.values[3].tolist() == [0, 70_000, 70_000, 0]
     assert layout.join(split) == file.getvalue()
+
+
+GAPS = {"names": ["a"], "formats": ["u1"], "offsets": [3]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ([("a", "<u2"), ("b", "<f4")], "float32"),
+        ([("a", [("b", "<u2")])], "records are of integers"),
+        (GAPS, "gaps"),
+        (GAPS | {"offsets": [0], "itemsize": 4}, "gaps"),
+        ([(f"f{n}", "u1" if n % 2 else "<u2") for n in range(1200)], "declares"),
+        ([("a", "<u2"), ("b", "u1")], "1 to 1024 fields, not 2400"),
+        ([("a", "|V0")], "has 0 numbers"),
+    ],
+)
+def test_structs_of_no_use(kind: object, why: str) -> None:
+    head = str({"descr": kind, "fortran_order": False, "shape": (3, 1200)})
+    with pytest.raises(heads.NoHead, match=why):
+        fixed.of(heads.parse(npy(head)))
+
+
+def test_structs_that_are_filled_up() -> None:
+    array = np.ones(7, np.dtype([("a", "u1"), ("b", "<i4")], align=True))
+    file = io.BytesIO()
+    np.save(file, array)
+    layout, _ = records.detect(file.getvalue())
+    assert layout == Fixed((Field("u1", 4), Field("i4", 1)))
+
+
+def test_structs_of_one_array() -> None:
+    array = np.zeros((7, 1), [("a", "<u2", (3,))])
+    file = io.BytesIO()
+    np.save(file, array)
+    layout, _ = records.detect(file.getvalue())
+    assert layout == Fixed((Field("u2", 3),))
 
 
 def test_npz() -> None:

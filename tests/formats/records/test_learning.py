@@ -86,12 +86,14 @@ def test_names_of_columns_are_bounded() -> None:
 def test_tables_that_take_much_to_describe() -> None:
     rows = []
     for n in range(600):
-        rows.append(",".join(f"{c}{'x' * 60}{chr(97 + n % 20)}" for c in "abcdefghijklmn"))
-        rows[-1] += f",{n}"
-    sized = "".join(row * 1 + "\n" for row in rows).encode()
-    table = learn(sized)
+        word = "x" * 70 + chr(97 + n % 15) + chr(97 + n % 150 // 15)
+        rows.append(",".join(column + word for column in "abcdefghijklmn") + f",{n}\n")
+    raw = "".join(rows).encode()
+    table = learn(raw)
     assert len(table.pack()) <= records.layout.MAX_PACKED
-    check(table, sized[:3000])
+    forms = [type(column.form) for column in table.columns]
+    assert (forms.count(Category), forms.count(Text), forms.count(Number)) == (5, 9, 1)
+    check(table, raw[:3000])
 
 
 @pytest.mark.parametrize(
