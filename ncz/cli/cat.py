@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -16,6 +16,10 @@ from ncz.cli.quantities import extent as range_type
 from ncz.cli.reporting import Reporter, announce_waiting
 from ncz.cli.sources import open_source
 from ncz.cli.targets import stdout_is_terminal, stdout_target
+from ncz.codec.errors import OutputLimitError
+
+if TYPE_CHECKING:
+    from ncz.formats.options import DecompressOptions
 
 
 @click.command("cat")
@@ -29,6 +33,13 @@ from ncz.cli.targets import stdout_is_terminal, stdout_target
     "slice in Python: either may be left out, negative ones count from the end, and A:+N is N "
     "bytes from A. Units such as KiB and MiB are understood.",
 )
+@click.option(
+    "--record",
+    "wanted",
+    metavar="N|A:B",
+    help="Only record number N, counted from 0, or those from A up to B, of a file that was "
+    "compressed with a circuit.",
+)
 @click.option("-f", "--force", is_flag=True, help="Write binary data to a terminal.")
 @options.workers
 @options.gguf
@@ -41,6 +52,7 @@ def command(
     ctx: click.Context,
     files: tuple[str, ...],
     extent: tuple[int, int | None] | None,
+    wanted: str | None,
     force: bool,
     workers: Workers,
     pull: bool,
@@ -56,6 +68,9 @@ def command(
       ncz cat --range 1MiB:+64KiB log.ncz
       ncz cat --range -1000: log.ncz
     """
+    span = _span(wanted)
+    if span is not None and extent is not None:
+        raise click.UsageError("--range is of bytes and --record of records: take one of them")
     inputs = named_or_piped(files, "show")
     refuse_typing(inputs)
     reporter = Reporter(quiet=quiet, data_on_stdout=True)
@@ -69,7 +84,9 @@ def command(
         with open_source(name) as source, stdout_target() as sink:
             if stdout_is_terminal() and not force:
                 sink.refuse_binary()
-            if extent is None:
+            if span is not None:
+                _write_records(source.file, span, sink.as_file(), how)
+            elif extent is None:
                 decompress_stream(source.file, sink.as_file(), how, crew=workers.crew)
             else:
                 start, end = _from_start(source.file, *extent)
@@ -78,6 +95,37 @@ def command(
 
     announce_waiting(reporter)
     ctx.exit(each_file(inputs, reporter, show))
+
+
+def _span(wanted: str | None) -> tuple[int, int | None] | None:
+    """The numbers that --record means."""
+    if wanted is None:
+        return None
+    first, colon, stop = wanted.partition(":")
+    if not colon and first.isdecimal():
+        return int(first), int(first) + 1
+    if colon and all(not part or part.isdecimal() for part in (first, stop)):
+        return int(first or 0), int(stop) if stop else None
+    raise click.UsageError(f"{wanted} is no number of a record, and no A:B of two")
+
+
+def _write_records(
+    file: BinaryIO, span: tuple[int, int | None], out: BinaryIO, how: DecompressOptions
+) -> None:
+    from ncz.formats.records.reader import RecordReader
+
+    if not file.seekable():
+        raise Failure("--record needs a file that can be sought, not a pipe: save it first")
+    reader = RecordReader(file, how)
+    first, stop = span
+    written = 0
+    for record in reader.read(first, stop):
+        written += len(record)
+        if how.max_output is not None and written > how.max_output:
+            raise OutputLimitError(how.max_output)
+        out.write(record)
+    if not written and (stop is None or stop > first):
+        raise Failure(f"has no record {first}: there are {len(reader):,}")
 
 
 def _from_start(file: BinaryIO, start: int, end: int | None) -> tuple[int, int | None]:

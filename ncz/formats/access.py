@@ -78,6 +78,10 @@ class Content:
         for place, raw in self.blocks(first, stop):
             yield raw[max(0, start - place.raw_start) : end - place.raw_start]
 
+    def coder_of(self, block: Block) -> Coder:
+        """What decodes a block of this file."""
+        return self._with_coder(block)[0]
+
     def _with_coder(self, block: Block) -> tuple[Coder, Block, int | None]:
         member = self.index.members[self.index.blocks[block.index].member]
         made, room = self._coders[member.header]

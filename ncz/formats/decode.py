@@ -344,8 +344,7 @@ def decode_block(coder: Coder, block: Block, room: int | None = None) -> bytes:
         NczError: the machine lacks what decoding needs.
     """
     head = block.head
-    if checks.x32(block.coded) != head.coded_check:
-        raise block.damage("its coded data does not match its check")
+    checked(block)
     try:
         if room is not None:
             needed = coders.memory_of(coder, block.coded, head.raw_size)
@@ -365,6 +364,16 @@ def decode_block(coder: Coder, block: Block, room: int | None = None) -> bytes:
     if len(raw) != head.raw_size or checks.x32(raw) != head.raw_check:
         raise block.damage("what it decodes to does not match its check")
     return raw
+
+
+def checked(block: Block) -> None:
+    """Pass if the coded bytes of a block are those that were written.
+
+    Raises:
+        CorruptBlock: they are not.
+    """
+    if checks.x32(block.coded) != block.head.coded_check:
+        raise block.damage("its coded data does not match its check")
 
 
 def fit(

@@ -48,7 +48,7 @@ class Plan:
             exact. Never in the file.
         cut: where a block that starts with some bytes ends best, within so many; None: at the end
             of these.
-        only: a block that no circuit codes is an error.
+        only: a block that no circuit codes is an error; a circuit codes it whatever it takes.
     """
 
     coders: tuple[Coder, ...]
@@ -112,7 +112,8 @@ def plan(
     mixing = coders.contextmix(max(2, min(level, _MIXING)))
     if circuit is not None:
         of_records, model, cut = coders.circuit(circuit)
-        found = (coders.store(), mixing, *of_records)
+        others = (coders.store(),) if only else (coders.store(), mixing)
+        found = (*others, *of_records)
         return Plan(found, block_size or _RECORDS_BLOCK, (model,), cut=cut, only=only)
     if level not in MODEL_LEVELS:
         return Plan((coders.store(), mixing), size)

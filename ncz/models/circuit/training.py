@@ -307,8 +307,7 @@ class _Smoothing:
         for place in range(len(self.start) - 1):
             part = hist[int(self.start[place]) : int(self.start[place + 1])]
             if ordered[int(tree.order[place])]:
-                middle = (part.cumsum(0) - part / 2) / part.sum()
-                of = (middle * _COARSE).long().clamp_max(_COARSE - 1)
+                of = _ranges(part)
             else:
                 of = torch.arange(len(part))
             _, dense = torch.unique(of, return_inverse=True)
@@ -342,6 +341,16 @@ class _Smoothing:
         return Parameters(
             root / root.sum(), edges / edges.sum(-1, keepdim=True), leaves, counts.start
         )
+
+
+def _ranges(counts: Tensor) -> Tensor:
+    """For each symbol the number of its range: what is frequent has one alone, so that it does not
+    fill up those of others."""
+    heavy = counts > counts.sum() / _COARSE
+    light = torch.where(heavy, 0.0, counts)
+    middle = (light.cumsum(0) - light / 2) / light.sum().clamp_min(1)
+    of = (middle * _COARSE).long().clamp_max(_COARSE - 1)
+    return torch.where(heavy, _COARSE + torch.arange(len(counts)), of)
 
 
 def _digest(values: Ints) -> str:
