@@ -80,11 +80,12 @@ class RecordsCoder:
         return exact.memory_within(data) + _matrix_memory(raw_size) + _mixing().memory(raw_size)
 
     def encode(self, raw: bytes) -> bytes | None:
-        """Coded bytes, or None where the layout finds no record."""
+        """Coded bytes, or None where these are not the records that the circuit is for."""
         circuit = self._circuit()
         layout = layout_of(circuit)
         split = layout.split(raw)
-        if not len(split.values):
+        odd = (split.values == ESCAPE).all(axis=1)
+        if not len(split.values) or 2 * odd.sum() > len(odd):
             return None
         group = _group(circuit)
         out = bytearray(varint.encode(len(split.values)) + varint.encode(group))
@@ -94,6 +95,8 @@ class RecordsCoder:
             out += rows.encode(circuit, _closed(split.values, layout.variables), group)
         except ValueError:
             return None  # values that the circuit's variables cannot have
+        if len(out) >= len(raw):
+            return None
         return bytes(out) if self.data is None else self.around(bytes(out))
 
     def around(self, coded: bytes) -> bytes:
