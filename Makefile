@@ -17,6 +17,8 @@ SCALE_PARTS ?= processes overhead streams memory
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
 # Where campaigns leave their counts, which add up, and how long or how much each goes on for.
+# A folder with mnist/ and lossless/, as NCZ_CORPORA names one.
+RECORDS_CORPORA ?= $(NCZ_CORPORA)
 RELIABILITY ?= bench-out/reliability
 SOAK_TIME ?= 3600
 KILLS ?= 1000
@@ -36,7 +38,7 @@ TORCH ?=
 OTHERS := build/environments
 EXACTNESS_OPTIONS ?=
 
-.PHONY: help setup demo test check lint bench results results-text scale \
+.PHONY: help setup demo test check lint bench results results-text results-records scale \
 	mutations fuzz exactness environments faults kills soak coverage reliability man clean
 
 help:
@@ -46,6 +48,7 @@ help:
 	@echo 'make bench    ncz beside its peers on files of this machine, into bench-out/builtin'
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
 	@echo 'make results-text  the same for texts with language models (an hour)'
+	@echo 'make results-records  what circuits reach on records, into docs/results-records.md (minutes)'
 	@echo 'make scale    how the work scales, into docs/scale.md (hours; SCALE_PARTS=... for parts)'
 	@echo 'make faults   damage of every kind to small files (minutes; the counts of each run add up)'
 	@echo 'make kills    kill the command $(KILLS) times and look for losses (minutes; KILLS=N)'
@@ -93,6 +96,10 @@ results-text: $(READY)
 	$(BIN)/ncz bench $(TEXTS:%='$(RESULTS_OF)/%') --levels 6,7 --peers xz,ppmd --out bench-out/texts --resume
 	$(BIN)/ncz bench $(SHORT_TEXTS:%='$(RESULTS_OF)/%') --levels 8,9 --peers none --out bench-out/short-texts --resume
 	$(BIN)/python -m ncz.corpora.publish --texts bench-out/texts bench-out/short-texts
+
+results-records: $(READY)
+	$(BIN)/python -m ncz.corpora.recorded measure $(RECORDS_CORPORA) --out bench-out/records
+	$(BIN)/python -m ncz.corpora.publish --records bench-out/records
 
 scale: $(READY)
 	$(BIN)/python -m ncz.corpora.scaling measure $(SCALE_TEXT) --out bench-out/scale $(SCALE_PARTS:%=--part %)

@@ -101,7 +101,7 @@ def command(
         raise click.UsageError(str(error)) from None
     values = coder.closed(found.values, found.layout.variables)
     plan = training.Plan(
-        latents=latents or suited(*values.shape), epochs=epochs, grow=grow, seed=seed
+        latents=latents or training.suited(len(values)), epochs=epochs, grow=grow, seed=seed
     )
     if not quiet:
         click.echo(
@@ -134,12 +134,6 @@ def command(
     if not quiet:
         size = output.stat().st_size
         click.echo(f"{output}: {size:,} bytes", err=True)
-
-
-def suited(rows: int, variables: int) -> int:
-    """How many states suit an amount of data: parameters are not to outnumber what is known."""
-    wanted = math.sqrt(rows) / 4
-    return max(8, min(64, 1 << max(0, round(math.log2(max(1.0, wanted))))))
 
 
 class _Report:

@@ -5,8 +5,9 @@
 ``README.md`` between two markers. ``make results-text`` does the same with texts, on which the slow
 levels are worth their time: ``--texts OUT…`` writes ``docs/results-text.md`` and another part.
 ``make scale`` writes ``docs/scale.md`` from what :mod:`ncz.corpora.scaling` left in OUT
-(``--scale``), and ``make reliability`` writes ``docs/reliability.md`` from the counts of campaigns
-in OUT (``--reliability``).
+(``--scale``), ``make results-records`` ``docs/results-records.md`` from what
+:mod:`ncz.corpora.recorded` left there (``--records``), and ``make reliability`` writes
+``docs/reliability.md`` from the counts of campaigns in OUT (``--reliability``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ from typing import Any
 
 import click
 
-from ncz.corpora import plot, reliability_page, report, rows, scale_page, scaling, tally
+from ncz.corpora import (
+    plot,
+    recorded,
+    recorded_page,
+    reliability_page,
+    report,
+    rows,
+    scale_page,
+    scaling,
+    tally,
+)
 from ncz.corpora.registry import CorpusError
 from ncz.corpora.rows import Row
 
@@ -107,6 +118,20 @@ def publish_scale(out: Path, root: Path) -> list[Path]:
     return [target]
 
 
+def publish_records(out: Path, root: Path) -> list[Path]:
+    """Writes the document about records and returns its path.
+
+    Raises:
+        CorpusError: nothing was measured.
+    """
+    source = out / recorded.RESULTS
+    if not source.is_file():
+        raise CorpusError(f"{source} is not there; run: python -m ncz.corpora.recorded measure")
+    target = root / "docs" / "results-records.md"
+    target.write_text(recorded_page.page(json.loads(source.read_text("utf-8"))), "utf-8")
+    return [target]
+
+
 def publish_reliability(out: Path, root: Path) -> list[Path]:
     """Writes the document about reliability and returns its path.
 
@@ -142,18 +167,23 @@ def between(text: str, inserted: str, first: str, last: str) -> str:
 @click.command()
 @click.option("--texts", is_flag=True, help="Benchmarks of texts.")
 @click.option("--scale", is_flag=True, help="How the work scales.")
+@click.option("--records", is_flag=True, help="What circuits reach.")
 @click.option("--reliability", is_flag=True, help="Counts of campaigns.")
 @click.option("--root", type=click.Path(path_type=Path), default=".", help="The working copy.")
 @click.argument("out", type=click.Path(path_type=Path), nargs=-1, required=True)
-def main(texts: bool, scale: bool, reliability: bool, root: Path, out: tuple[Path, ...]) -> None:
+def main(
+    texts: bool, scale: bool, records: bool, reliability: bool, root: Path, out: tuple[Path, ...]
+) -> None:
     """Write what the benchmarks in OUT found into the documents."""
     if not texts and len(out) != 1:
         raise click.UsageError("the documents hold one benchmark; only texts may come from several")
-    if texts + scale + reliability > 1:
-        raise click.UsageError("--texts, --scale and --reliability: one of them")
+    if texts + scale + records + reliability > 1:
+        raise click.UsageError("--texts, --scale, --records and --reliability: one of them")
     try:
         if scale:
             files = publish_scale(out[0], root)
+        elif records:
+            files = publish_records(out[0], root)
         elif reliability:
             files = publish_reliability(out[0], root)
         else:

@@ -64,6 +64,11 @@ class Plan:
     patience: int = 2
 
 
+def suited(rows: int) -> int:
+    """How many states suit an amount of data: more see too little of it each."""
+    return max(8, min(64, 1 << max(0, round(math.log2(max(1.0, math.sqrt(rows) / 4))))))
+
+
 @dataclass
 class Progress:
     """How far a training is.
