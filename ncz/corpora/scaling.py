@@ -32,6 +32,7 @@ from ncz.formats.stream import compress_stream, decompress_stream
 
 RESULTS = "scaling.json"
 _MODULE = "ncz.corpora.scaling"  # this one, which may be running as a script
+_WARM = 100_000  # bytes
 
 Found = dict[str, Any]
 
@@ -149,13 +150,14 @@ def by_streams(text: bytes, few: int = 1 << 14, many: int = 1 << 18, streams: in
 def memory(text: Path, sizes: list[int], level: int = 3, threads: int = 2) -> Found:
     """The most memory that compressing texts of these sizes takes, each in a process of its own."""
     peaks = {}
-    for size in sizes:
+    for size in [_WARM, *sizes]:  # the first one compiles, which takes memory of its own
         command = [sys.executable, "-m", _MODULE, "peak", str(text)]
         options = [f"--size={size}", f"--level={level}", f"--threads={threads}"]
         done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True)
         if done.returncode:
             raise CorpusError(f"compressing {size:,} bytes failed; what it said is above")
         peaks[str(size)] = json.loads(done.stdout)
+    del peaks[str(_WARM)]
     return {"level": level, "threads": threads, "peaks": peaks}
 
 
