@@ -84,7 +84,6 @@ def command(
     Nothing is drawn but by --seed. An interrupted training leaves OUTPUT.training beside the
     output, and goes on with --resume.
     """
-    from ncz.codec.errors import NczError
     from ncz.formats.records import coder, read
     from ncz.models.circuit import exact, training
 
@@ -95,6 +94,7 @@ def command(
         raise Failure(
             f"{folder} is left of an interrupted training; go on with --resume, or remove it"
         )
+    _check_device(device)
     try:
         found = read.read(data, record_size=record_size, dtype=dtype)
     except ValueError as error:
@@ -127,13 +127,20 @@ def command(
                 f"interrupted; go on with --resume (what is done lies in {folder})"
             ) from None
         raise
-    except RuntimeError as error:  # torch, of a device
-        raise NczError(f"{device} cannot be used: {str(error).splitlines()[0]}") from None
     exact.save(codes, output)
     _remove(folder)
     if not quiet:
         size = output.stat().st_size
         click.echo(f"{output}: {size:,} bytes", err=True)
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # the latter where torch is built without it
+        raise Failure(f"--device {name}: {str(error).splitlines()[0]}") from None
 
 
 class _Report:

@@ -61,7 +61,7 @@ class Plan:
     first: float = 0.5
     last: float = 0.02
     seed: int = 1
-    patience: int = 2
+    patience: int = 4
 
 
 def suited(rows: int) -> int:
