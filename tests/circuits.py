@@ -35,9 +35,8 @@ def rows(count: int, seed: int = 1) -> bytes:
     lines = []
     for _ in range(count):
         room = rng.randrange(4)
-        lines.append(
-            f"{rng.randrange(50)},{'abcd'[room]},{20 + room + rng.randrange(2)},{rng.random():.2f}\n"
-        )
+        cells = (rng.randrange(50), "abcd"[room], 20 + room + rng.randrange(2))
+        lines.append("{},{},{},{:.2f}\n".format(*cells, rng.random()))
     return ("number,room,degrees,share\n" + "".join(lines)).encode()
 
 
