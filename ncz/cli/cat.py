@@ -21,6 +21,8 @@ from ncz.codec.errors import OutputLimitError
 if TYPE_CHECKING:
     from ncz.formats.options import DecompressOptions
 
+_DIGITS = 18  # of the number of a record
+
 
 @click.command("cat")
 @options.files
@@ -102,11 +104,15 @@ def _span(wanted: str | None) -> tuple[int, int | None] | None:
     if wanted is None:
         return None
     first, colon, stop = wanted.partition(":")
-    if not colon and first.isdecimal():
+    if not colon and _number(first):
         return int(first), int(first) + 1
-    if colon and all(not part or part.isdecimal() for part in (first, stop)):
+    if colon and all(not part or _number(part) for part in (first, stop)):
         return int(first or 0), int(stop) if stop else None
     raise click.UsageError(f"{wanted} is no number of a record, and no A:B of two")
+
+
+def _number(part: str) -> bool:
+    return part.isdecimal() and len(part) <= _DIGITS
 
 
 def _write_records(

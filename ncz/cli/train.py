@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ncz.cli import exits
 from ncz.cli.exits import Failure
 from ncz.cli.quantities import size_between
 
@@ -124,7 +125,8 @@ def command(
     except KeyboardInterrupt:
         if folder.exists():
             raise Failure(
-                f"interrupted; go on with --resume (what is done lies in {folder})"
+                f"interrupted; go on with --resume (what is done lies in {folder})",
+                exits.INTERRUPTED,
             ) from None
         raise
     exact.save(codes, output)

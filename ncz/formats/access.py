@@ -82,6 +82,10 @@ class Content:
         """What decodes a block of this file."""
         return self._with_coder(block)[0]
 
+    def room_of(self, block: Block) -> int | None:
+        """Bytes that decoding it may take, None for any."""
+        return self._with_coder(block)[2]
+
     def _with_coder(self, block: Block) -> tuple[Coder, Block, int | None]:
         member = self.index.members[self.index.blocks[block.index].member]
         made, room = self._coders[member.header]

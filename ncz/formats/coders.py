@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
-from ncz.codec.errors import NczError, UnsupportedError
+from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 
 STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT = range(7)
 WITH_MODELS = (TEXT, LLAMA, CIRCUIT)
@@ -81,7 +81,7 @@ def memory_of(coder: Coder, coded: bytes, raw_size: int) -> int:
 
         if isinstance(coder, TextCoder):
             return coder.memory_of(coded, raw_size)
-    if spec_id == RECORDS:
+    if spec_id in (RECORDS, CIRCUIT):
         from ncz.formats.records.coder import RecordsCoder
 
         if isinstance(coder, RecordsCoder):
@@ -148,11 +148,14 @@ def circuit(path: Path) -> tuple[tuple[Coder, Coder], ModelRef, Callable[[bytes,
     The last is where blocks of its records are cut.
 
     Raises:
-        ModelError: there is no circuit in that file.
+        ModelError: there is no circuit in that file, or one that is not of records.
     """
     from ncz.formats.records.coder import RecordsCoder, layout_of
     from ncz.models.circuit import files
 
     model = files.offer(path)
-    layout = layout_of(files.find(model))
+    try:
+        layout = layout_of(files.find(model))
+    except FormatError as error:
+        raise ModelError(f"{path}: {error}; train one with: ncz train") from None
     return (RecordsCoder(data=files.read(path)), RecordsCoder(model)), model, layout.cut

@@ -93,7 +93,9 @@ class Encoder:
         self._threads = threads
         self._buffer = bytearray()
         self._raw: deque[bytes] = deque()  # of the blocks in flight
-        self._pipeline: Pipeline[bytes, _Coded] = Pipeline(partial(_code, plan), threads, crew)
+        # A cut looks one byte ahead: only where content goes on are records to be kept whole.
+        self._full = plan.block_size + (plan.cut is not None)
+        self._pipeline: Pipeline[bytes, _Coded] = self._working()
         self._member: _Member | None = None
         self._finished = False
         self._kept = iter(kept)
@@ -146,10 +148,10 @@ class Encoder:
         view = memoryview(data).cast("B")
         self.raw_size += len(view)
         while len(view):
-            room = self._plan.block_size - len(self._buffer)
+            room = self._full - len(self._buffer)
             self._buffer += view[:room]
             view = view[room:]
-            while len(self._buffer) == self._plan.block_size:
+            while len(self._buffer) == self._full:
                 yield from self._submit()
         while self._pipeline.ready:
             yield from self._emit()
@@ -184,10 +186,11 @@ class Encoder:
             yield from self._emit()
         raw = bytes(self._buffer)
         if self._plan.cut is not None:
-            raw = raw[: self._plan.cut(raw, len(raw))]
+            raw = raw[: self._plan.cut(raw, self._plan.block_size)]
             if self._plan.open:
-                self._plan = levels.decided(self._plan, raw)
-                self._pipeline = Pipeline(partial(_code, self._plan), self._threads, self._crew)
+                self._plan = levels.decided(self._plan, raw, alone=self.raw_size == len(raw))
+                self._pipeline.close()
+                self._pipeline = self._working()
         del self._buffer[: len(raw)]
         kept = self._next_kept()
         if kept is None:
@@ -200,6 +203,10 @@ class Encoder:
         head = kept.head
         block = _Coded(head.coder, kept.coded, head.raw_check, head.coded_check)
         yield from self._lay(block, raw)
+
+    def _working(self) -> Pipeline[bytes, _Coded]:
+        # Where blocks are cut is decided here, so that workers need not be told.
+        return Pipeline(partial(_code, replace(self._plan, cut=None)), self._threads, self._crew)
 
     def _next_kept(self) -> Block | None:
         kept = next(self._kept, None)
@@ -219,10 +226,10 @@ class Encoder:
         if self._member is None:
             # No block is larger than the first, so a small file asks for little memory.
             size, plan = len(raw), self._plan
-            if size < plan.block_size and plan.cut is None:  # and is the only one
+            if plan.cut is not None and self.raw_size > size:
+                size = plan.block_size  # for a cut may make the first one smaller than others
+            elif size < plan.block_size or plan.cut is not None:  # and it is the only one
                 plan = plan.lean(block.coder)
-            elif plan.cut is not None and not (self._finished and self.raw_size == size):
-                size = plan.block_size
             self._member = _Member(plan, size)
             yield self._member.head
         yield self._member.block(block, raw)

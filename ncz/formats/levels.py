@@ -133,8 +133,12 @@ def size_of_blocks(level: int, wanted: int | None = None) -> int:
 def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
     """The index in ``plan.coders`` of the coder that was chosen for a block, and the coded bytes.
 
-    Coded bytes are never longer than `raw`: the shortest of all coders is taken. Where the block is
-    all there is, what the header needs to name models counts, too.
+    The shortest of all coders is taken, so coded bytes are never longer than `raw`, unless `plan`
+    has only a circuit code it. Where the block is shorter than others would be, it is taken to be
+    all there is, and what the header needs to name models counts, too.
+
+    Raises:
+        NczError: only a circuit may code it, and cannot.
     """
     found = [(len(raw), 0, raw)]
     naming = len(_header(plan)) - len(_header(plan.lean(None))) if len(raw) < plan.block_size else 0
@@ -144,7 +148,9 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
         if coded is not None:
             extra = naming if plan.coders[i].spec.id in coders.WITH_MODELS else 0
             found.append((len(coded) + extra, i, coded))
-    if plan.only and not any(plan.coders[i].spec.id in _OF_RECORDS for _, i, _ in found):
+    if plan.only:
+        found = [one for one in found if plan.coders[one[1]].spec.id in _OF_RECORDS]
+    if not found:
         raise NczError(
             "its content is not the records that the circuit is for; name another circuit, or "
             "leave out --only-model to have it coded otherwise"
@@ -153,16 +159,22 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
     return best, shortest
 
 
-def decided(plan: Plan, raw: bytes) -> Plan:
+def decided(plan: Plan, raw: bytes, alone: bool = True) -> Plan:
     """Where a circuit may stand in the blocks or be named: what is better for a file's first block.
 
     A file that needs no other is better, as long as the circuit is worth its bytes. One file does
     not do both, for it would need the other one after all.
+
+    Args:
+        plan: that may do either.
+        raw: the first block.
+        alone: there is no other. If only a circuit may code them, it is named where there are
+            others, for the last one may be too short for a circuit in it.
     """
     if not plan.open:
         return plan
     within, named = plan.coders[-2:]
-    coded = named.encode(raw)
+    coded = named.encode(raw) if alone or not plan.only else None
     if coded is not None:
         others = (coder.encode(raw) for coder in plan.coders[1:-2])
         best = min((len(other) for other in others if other is not None), default=len(raw))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 
+from ncz.codec.crew import Crew
 from ncz.formats import coders, header, sections
 from ncz.formats.decode import Decoder
 from ncz.formats.encode import Encoder
 from ncz.formats.levels import Plan
-from ncz.formats.options import DecompressOptions
+from ncz.formats.options import CompressOptions, DecompressOptions
 from ncz.formats.stream import StreamStats, decompress_stream
 
 TEXT = b"The quick brown fox jumps over the lazy dog. " * 3
@@ -19,6 +20,15 @@ def member(content: bytes, block_size: int = 16, threads: int = 1, stored: bool 
     second = coders.store() if stored else coders.zstd(3)
     encoder = Encoder(Plan((coders.store(), second), block_size), threads)
     return b"".join([*encoder.feed(content), *encoder.finish()])
+
+
+def by_options(content: bytes, options: CompressOptions, crew: Crew | None = None) -> bytes:
+    """What is made of it by any options."""
+    encoder = Encoder.of(options, crew)
+    try:
+        return b"".join([*encoder.feed(content), *encoder.finish()])
+    finally:
+        encoder.close()
 
 
 def with_skippable(content: bytes, body: bytes, type_: int = 0x80) -> bytes:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ncz.codec import varint
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
-from ncz.formats import records
+from ncz.formats import records, sections
 from ncz.formats.records.layout import ESCAPE, Layout, Records, Split, Variable
 from ncz.models import contextmix
 from ncz.models.circuit import exact, files, rows
@@ -32,6 +32,9 @@ _REVISION = 1
 _REST_LEVEL = 6
 _GROUP_BYTES = 1500  # coded; the end of a group costs one or two
 _DAMAGED = "the head of a block of records is damaged"
+_VALUES = 16  # of rows for each raw byte, at most
+_REST = 2  # bytes of the rest for each raw byte, at most
+_ANYWAY = 4096  # and so many of both, however short a block is
 
 
 class RecordsCoder:
@@ -66,18 +69,22 @@ class RecordsCoder:
             tables = exact.memory_of(_circuit(self.data).codes)
         else:
             tables = 0  # what a block itself says is in memory_of
-        return tables + _matrix_memory(raw_size) + _mixing().memory(raw_size)
+        return tables + _working_memory(raw_size, raw_size)
 
     def memory_of(self, coded: bytes, raw_size: int) -> int:
-        """The same for a block, with the circuit in it.
+        """The same for a block, with the circuit in it and as many values as its head says.
 
         Raises:
             FormatError: its head is damaged.
         """
-        if self.model is not None:
-            return self.memory(raw_size)
         data, _ = self._apart(coded)
-        return exact.memory_within(data) + _matrix_memory(raw_size) + _mixing().memory(raw_size)
+        if self.model is not None:
+            codes = files.find(self.model).codes
+            tables, variables = exact.memory_of(codes), len(codes.leaves)
+        else:
+            tables, variables = exact.memory_within(data), exact.variables_within(data)
+        values = min(self.count(coded, raw_size) * variables, _most(_VALUES, raw_size))
+        return tables + _working_memory(raw_size, max(raw_size, values))
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes, or None where these are not the records that the circuit is for."""
@@ -87,6 +94,10 @@ class RecordsCoder:
         odd = (split.values == ESCAPE).all(axis=1)
         if not len(split.values) or 2 * odd.sum() > len(odd):
             return None
+        if split.values.size > _most(_VALUES, len(raw)):
+            return None
+        if sum(map(len, split.rest)) > _most(_REST, len(raw)):
+            return None
         group = _group(circuit)
         out = bytearray(varint.encode(len(split.values)) + varint.encode(group))
         for payload in split.rest:
@@ -95,7 +106,7 @@ class RecordsCoder:
             out += rows.encode(circuit, _closed(split.values, layout.variables), group)
         except ValueError:
             return None  # values that the circuit's variables cannot have
-        if len(out) >= len(raw):
+        if len(out) > len(raw) + sections.MAX_GROWTH:
             return None
         return bytes(out) if self.data is None else self.around(bytes(out))
 
@@ -128,11 +139,13 @@ class RecordsCoder:
             group, at = varint.decode(coded, at)
             if not 1 <= count <= raw_size or not 1 <= group <= rows.MAX_GROUP:
                 raise FormatError(_DAMAGED)
-            if count * len(layout.variables) > 16 * raw_size + 4096:
+            if count * len(layout.variables) > _most(_VALUES, raw_size):
                 raise FormatError(_DAMAGED)
-            rest = []
+            rest: list[bytes] = []
+            room = _most(_REST, raw_size)
             for _ in range(layout.payloads):
-                payload, at = _unpacked(coded, at, 2 * raw_size + 4096)
+                payload, at = _unpacked(coded, at, room)
+                room -= len(payload)
                 rest.append(payload)
         except (varint.Incomplete, ValueError):
             raise FormatError(_DAMAGED) from None
@@ -238,7 +251,7 @@ def closed(values: NDArray[np.integer], variables: tuple[Variable, ...]) -> NDAr
     return _closed(values.astype(np.int64), variables)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=1)  # for who decodes others' files: one is in memory, not several
 def _circuit(data: bytes) -> Circuit:
     try:
         return exact.from_bytes(data)
@@ -292,8 +305,13 @@ def _exchanged(
     return np.where(values == old, new, values)
 
 
-def _matrix_memory(raw_size: int) -> int:
-    return 40 * raw_size  # values, symbols and what is beyond them, 8 bytes each, and copies
+def _most(each: int, raw_size: int) -> int:
+    return each * raw_size + _ANYWAY
+
+
+def _working_memory(raw_size: int, values: int) -> int:
+    # Values, symbols and what is beyond them, 8 bytes each, and copies.
+    return 40 * values + _mixing().memory(_most(_REST, raw_size))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ncz.codec.errors import FormatError, NczError
+from ncz.codec.errors import FormatError, MemoryLimitError, NczError
 from ncz.formats import index
 from ncz.formats.access import Content
 from ncz.formats.decode import checked
@@ -27,6 +27,7 @@ class RecordReader:
 
     Raises:
         FormatError: it is no whole .ncz file.
+        MemoryLimitError: the limit is too low for one block.
         ModelMissing: its circuit is not on this machine.
     """
 
@@ -34,7 +35,7 @@ class RecordReader:
         self._src = src
         self._content = Content(src, options or DecompressOptions())
         self._starts: list[int] = [0]  # of the records of each block that was looked at, and an end
-        self._opened: tuple[int, Opened] | None = None
+        self._opened: tuple[int, Opened, Block] | None = None
 
     def __len__(self) -> int:
         """How many records there are; reads all blocks that were not read yet."""
@@ -48,6 +49,7 @@ class RecordReader:
         Raises:
             IndexError: there are not so many.
             CorruptBlock: the block is damaged.
+            MemoryLimitError: the circuit in it takes more than the limit.
             NczError: a block before it is not coded as records.
         """
         if number < 0:
@@ -58,7 +60,11 @@ class RecordReader:
         if number >= self._starts[-1]:
             raise IndexError(number)
         block = next(i for i, end in enumerate(self._starts[1:]) if number < end)
-        return self._open(block).record(number - self._starts[block])
+        opened, found = self._open(block)
+        try:
+            return opened.record(number - self._starts[block])
+        except FormatError as error:
+            raise _undecoded(found, error) from None
 
     def read(self, first: int, stop: int | None) -> Iterator[bytes]:
         """Records from `first` to before `stop`, or to the last."""
@@ -72,16 +78,25 @@ class RecordReader:
 
     def _look(self, block: int) -> None:
         coder, found = self._block(block)
-        self._starts.append(self._starts[-1] + coder.count(found.coded, found.head.raw_size))
+        try:
+            count = coder.count(found.coded, found.head.raw_size)
+        except FormatError as error:
+            raise _undecoded(found, error) from None
+        self._starts.append(self._starts[-1] + count)
 
-    def _open(self, block: int) -> Opened:
+    def _open(self, block: int) -> tuple[Opened, Block]:
         if self._opened is None or self._opened[0] != block:
             coder, found = self._block(block)
+            size = found.head.raw_size
+            room = self._content.room_of(found)
             try:
-                self._opened = block, coder.open(found.coded, found.head.raw_size)
+                needed = coder.memory_of(found.coded, size)
+                if room is not None and needed > room:
+                    raise MemoryLimitError(needed, room)
+                self._opened = block, coder.open(found.coded, size), found
             except FormatError as error:
-                raise found.damage(f"its coded data cannot be decoded: {error}") from None
-        return self._opened[1]
+                raise _undecoded(found, error) from None
+        return self._opened[1:]
 
     def _block(self, number: int) -> tuple[RecordsCoder, Block]:
         place = self._content.index.blocks[number]
@@ -94,3 +109,7 @@ class RecordReader:
                 "take bytes of it with --range"
             )
         return coder, found
+
+
+def _undecoded(block: Block, error: FormatError) -> FormatError:
+    return block.damage(f"its coded data cannot be decoded: {error}")

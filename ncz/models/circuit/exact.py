@@ -156,16 +156,27 @@ def memory_of(codes: Codes) -> int:
 
 def memory_within(data: bytes) -> int:
     """The same of a circuit's file that was not read yet; 0 where it is none."""
+    sizes = _sizes_within(data)
+    return _memory(*sizes) if sizes else 0
+
+
+def variables_within(data: bytes) -> int:
+    """How many variables a circuit's file that was not read yet says; 0 where it is none."""
+    sizes = _sizes_within(data)
+    return sizes[0] if sizes else 0
+
+
+def _sizes_within(data: bytes) -> tuple[int, int, int] | None:
+    """Places, latents and symbols."""
     try:
         size = int.from_bytes(data[:8], "little")
-        shapes = {
-            name: entry["shape"]
-            for name, entry in json.loads(data[8 : 8 + size]).items()
-            if name != "__metadata__"
-        }
-        return _memory(*(math.prod(shapes[name]) for name in ("order", "root", "lows")))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return 0
+        told = json.loads(data[8 : 8 + size])
+        places, latents, symbols = (told[name]["shape"] for name in ("order", "root", "lows"))
+        if not all(type(n) is int for n in (*places, *latents, *symbols)):
+            return None
+        return math.prod(places), math.prod(latents), math.prod(symbols)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _memory(places: int, latents: int, symbols: int) -> int:

@@ -61,7 +61,7 @@ def offer(path: Path) -> ModelRef:
     if path.resolve() not in shipped().values():
         kept = _kept(digest)
         with contextlib.suppress(OSError):  # a cache that cannot be written to serves this process
-            if not kept.is_file():
+            if not kept.is_file() or sha256_of(kept) != digest.hex():
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 partial = partial_name(kept)
                 partial.write_bytes(data)
