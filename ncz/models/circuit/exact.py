@@ -32,6 +32,7 @@ _TABLE_BITS = 30
 MAX_LATENTS = 1024
 MAX_VARIABLES = 1 << 16
 _MOST_BYTES = 1 << 30  # of any table in memory
+_MOST_STATES = 1 << 20  # of the latent variables on a path, which each row at work has twice
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ def compiled(codes: Codes, digest: bytes) -> Circuit:
     for place in range(len(edges)):
         first, end = int(start[place]), int(start[place + 1])
         part = values[codes.symbols[first:end]]
-        share = (part << SHARE_BITS) // _whole(part.sum(0, keepdims=True))
-        np.cumsum(share, axis=0, out=share)
-        shares[first + place + 1 : end + place + 1] = share
         known[first:end] = part * most // _whole(part.max(1, keepdims=True))
+        part[:, part.sum(0) == 0] = 1  # a state that has nothing has all symbols alike
+        share = (part << SHARE_BITS) // part.sum(0, keepdims=True)
+        shares[first + place + 1 : end + place + 1] = np.cumsum(share, axis=0)
     return Circuit(
         codes,
         digest,
@@ -219,7 +220,14 @@ def parse(data: bytes) -> Codes:
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
         notes = json.loads(metadata.get("notes", "{}"))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,  # lists in lists in lists
+    ):
         raise ModelError("this is no circuit; make one with: ncz train") from None
     if metadata.get("kind") != _KIND or not isinstance(notes, dict):
         raise ModelError("this is no circuit that this ncz knows; make one with: ncz train")
@@ -247,6 +255,7 @@ def _checked(tensors: dict[str, NDArray[Any]], notes: dict[str, Any]) -> Codes:
     _hold(bool((widths[inner] >= 1).all()))
     tree = Tree(order, parent)
     _preorder(parent)
+    _hold(int(tree.depth.max() + 1) * latents <= _MOST_STATES)
     sizes = {"edges.zst": places * latents * latents, "symbols.zst": symbols * latents}
     _hold(max(sizes.values()) * 4 <= _MOST_BYTES)
     raw = {}
