@@ -162,7 +162,7 @@ def save(codes: Codes, path: Path) -> bytes:
 
 
 def to_bytes(codes: Codes) -> bytes:
-    """The file's bytes."""
+    """The file's bytes: of the same codes the same, while libzstd is the same."""
     from safetensors.numpy import save as pack
 
     leaves = codes.leaves
@@ -180,7 +180,12 @@ def to_bytes(codes: Codes) -> bytes:
     for name, tensor in tensors.items():
         if name.endswith(".zst"):
             tensors[name] = np.frombuffer(packer.compress(tensor.tobytes()), np.uint8)
-    return pack(tensors, {"kind": _KIND, "notes": json.dumps(codes.notes, sort_keys=True)})
+    data = pack(tensors, {"kind": _KIND, "notes": json.dumps(codes.notes, sort_keys=True)})
+    # The packer has an order of its own for these, another one each time.
+    size = int.from_bytes(data[:8], "little")
+    head = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
+    head += " " * (-len(head) % 8)
+    return len(head).to_bytes(8, "little") + head.encode() + data[8 + size :]
 
 
 def load(path: Path) -> Circuit:

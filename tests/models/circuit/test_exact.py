@@ -90,6 +90,11 @@ def test_a_file_comes_back(tmp_path: Path) -> None:
     assert rows.encode(found, KNOWN, 4) == rows.encode(exact.compiled(codes, b""), KNOWN, 4)
 
 
+def test_the_same_circuit_is_the_same_file() -> None:
+    codes = made(notes={"b": "café", "a": [2]})
+    assert len({exact.to_bytes(codes) for _ in range(30)}) == 1
+
+
 def test_a_loaded_circuit_needs_no_compiling_anew() -> None:
     """numba compiles again for arrays that are read-only, which takes seconds."""
     found = exact.from_bytes(exact.to_bytes(made()))
