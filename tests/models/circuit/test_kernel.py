@@ -77,7 +77,7 @@ def test_belief_and_down(size: int) -> None:
                 assert belief.tolist() == [(part * scale + (1 << 30)) >> 31 for part in parts]
             else:
                 assert (belief == (1 << 15) // size).all()
-            assert 0 <= int(belief.min())
+            assert int(belief.min()) >= 0
             assert int(belief.astype(np.int64).sum()) <= (1 << 15) + size // 2
             for edge in edges(size).values():
                 kernel._go_down(edge, belief, outside)
