@@ -172,5 +172,7 @@ def _read_sizes(coded: bytes, count: int) -> tuple[Ints, int]:
         raise FormatError(_DAMAGED)
     packed = np.frombuffer(coded, np.uint8, size, at)
     each = np.unpackbits(packed, count=bits * count, bitorder="little").reshape(count, bits)
-    weights = np.int64(1) << np.arange(bits, dtype=np.int64)
-    return least + each.astype(np.int64) @ weights, at + size
+    sizes = np.full(count, least, np.int64)
+    for bit in range(bits):  # not all at once, which takes 64 times the list
+        sizes += each[:, bit].astype(np.int64) << bit
+    return sizes, at + size
