@@ -202,7 +202,7 @@ class _Course:
         if not state.log:
             scale = len(self.rows) / max(1.0, float(state.parameters.root.sum()))
             grown = state.parameters.map(state.parameters, lambda a, _: a * scale)
-            state.parameters = self.smooth.probabilities(grown, len(self.rows))
+            state.parameters = state.best = self.smooth.probabilities(grown, len(self.rows))
 
     def _symbols(self, values: Ints) -> tuple[Tensor, float]:
         """Symbols at places, and the bits that a value takes beyond its symbol."""
