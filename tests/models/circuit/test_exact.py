@@ -204,7 +204,7 @@ LIES: dict[str, dict[str, np.ndarray | None]] = {
 }
 
 
-@pytest.mark.parametrize("name", LIES)
+@pytest.mark.parametrize("name", sorted(LIES))
 def test_a_damaged_circuit(name: str) -> None:
     tensors = {key: value for key, value in (_GOOD | LIES[name]).items() if value is not None}
     with pytest.raises(ModelError, match="damaged"):
