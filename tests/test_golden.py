@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import ncz
-from ncz.codec.coder import CoderSpec
+from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.formats import coders, header, index, levels
+from ncz.formats.records.coder import RecordsCoder
 from ncz.models import contextmix
 from tests.golden import make, standins
 from tests.independent import reader
@@ -73,6 +74,32 @@ def test_an_independent_reader_agrees(name: str) -> None:
     assert place == len(content)
 
 
+@pytest.mark.parametrize("name", [name for name in MANIFEST["good"] if "circuit-" in name])
+def test_an_independent_reader_agrees_about_records(name: str) -> None:
+    (member,) = reader.read(golden("good", name))
+    (block,) = member.blocks
+    models = tuple(ModelRef(digest, called) for digest, called in member.models)
+    (spec,) = (CoderSpec(*one) for one in member.coders if one[0] == block.coder)
+    by = coders.from_spec(spec, models)
+    assert isinstance(by, RecordsCoder)
+    opened = by.open(block.coded, block.raw_size)
+    found = reader.records(block, opened.layout.payloads)
+    assert (found.count, found.group) == (opened.rows.count, opened.rows.group)
+    assert found.count > found.group, "several groups"
+    for payload, (raw_size, how, body) in zip(opened.rest, found.rest, strict=True):
+        assert len(payload) == raw_size
+        assert how == 1 or body == payload
+    ends = [0]
+    for code in found.codes:
+        ends.append(ends[-1] + len(code))
+    assert ends == (opened.rows.ends - opened.rows.ends[0]).tolist()
+    assert bool(found.circuit) == (block.coder == coders.RECORDS)
+    if found.circuit:
+        assert (
+            found.circuit == standins.circuit(name.replace("circuit-within", "golden")).read_bytes()
+        )
+
+
 @pytest.mark.parametrize("name", MANIFEST["bad"])
 def test_bad(name: str) -> None:
     coded = golden("bad", name)
@@ -129,7 +156,7 @@ def test_every_coder_level_and_option_of_the_header_has_a_golden_file() -> None:
     headers = [made for name in MANIFEST["good"] for made in make._headers(golden("good", name))]
     specs = {spec for made in headers for spec in made.coders}
     used = {spec for name in MANIFEST["good"] for spec in _used(golden("good", name))}
-    assert {spec.id for spec in used} == {*range(coders.LLAMA + 1)}
+    assert {spec.id for spec in used} == {*range(coders.CIRCUIT + 1)}
     assert {CoderSpec(coders.ZSTD, bytes([level])) for level in range(1, 23)} <= used
     assert {contextmix.coder(level).spec for level in range(2, 7)} <= used
     windows = {

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ncz as library
+from tests import circuits
 
 from .helpers import coded, damaged, finish, start
 
@@ -114,3 +115,84 @@ def test_empty_content(ncz):
     assert ncz("cat", "a.ncz").out == b""
     assert ncz("cat", "--range", "0:10", "a.ncz").out == b""
     assert ncz("cat", "--range", "-10:", "a.ncz").out == b""
+
+
+@pytest.fixture
+def readings(ncz, tmp_path, monkeypatch):
+    """500 records of six bytes in a.ncz, coded by a circuit in three blocks."""
+    monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "cache"))
+    circuits.saved(tmp_path, circuits.of_pixels())
+    raw = circuits.pixels(500, seed=2)
+    Path("a").write_bytes(raw)
+    args = ("--model", "my.circuit", "--only-model", "--block-size", "1024", "-q")
+    assert ncz("compress", "-2", *args, "a").code == 0
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("wanted", "first", "stop"),
+    [
+        ("0", 0, 1),
+        ("499", 499, 500),
+        ("168:172", 168, 172),
+        (":2", 0, 2),
+        ("498:", 498, 500),
+        ("499:9999", 499, 500),
+        ("7:7", 0, 0),
+        ("9:7", 0, 0),
+        (":", 0, 500),
+    ],
+)
+def test_records_by_number(ncz, readings, wanted, first, stop):
+    result = ncz("cat", "--record", wanted, "a.ncz")
+    assert (result.code, result.err) == (0, "")
+    assert result.out == readings[6 * first : 6 * stop]
+
+
+def test_records_that_are_not_there(ncz, readings):
+    for wanted in ("500", "500:", "999:1000"):
+        result = ncz("cat", "--record", wanted, "a.ncz")
+        number = wanted.partition(":")[0]
+        assert (result.code, result.out) == (1, b"")
+        assert result.err == f"ncz: a.ncz: has no record {number}: there are 500\n"
+
+
+@pytest.mark.parametrize("wanted", ["", "-1", "1:2:3", "x", "1:x", "0x1", "9" * 5000])
+def test_what_is_no_number_of_a_record(ncz, wanted):
+    result = ncz("cat", "--record", wanted, "a.ncz")
+    assert result.code == 2 and "is no number of a record" in result.err
+
+
+def test_records_or_bytes(ncz):
+    result = ncz("cat", "--record", "1", "--range", "1:2", "a.ncz")
+    assert result.code == 2 and "take one of them" in result.err
+
+
+def test_records_of_what_has_none(ncz):
+    Path("a.ncz").write_bytes(coded(DATA))
+    result = ncz("cat", "--record", "1", "a.ncz")
+    assert result.code == 1
+    assert "is not coded as records, but by zstd" in result.err and "--range" in result.err
+
+
+def test_records_of_a_pipe(readings, tmp_path):
+    data = (tmp_path / "a.ncz").read_bytes()
+    code, out, err = finish(start("cat", "--record", "3", cwd=tmp_path), data)
+    assert (code, out) == (1, b"")
+    assert "--record needs a file that can be sought, not a pipe" in err
+
+
+def test_more_records_than_may_come_out(ncz, readings):
+    result = ncz("cat", "--record", "3:9", "--max-output", "15", "a.ncz")
+    assert result.code != 0 and result.out == readings[18:30]
+
+
+def test_damage_in_a_block_of_records_is_named(ncz, readings):
+    whole = bytearray(Path("a.ncz").read_bytes())
+    block = library.info(bytes(whole)).blocks[1]
+    whole[block.offset + block.size - 1] ^= 0xFF
+    Path("a.ncz").write_bytes(whole)
+    for args in (("--record", "200"), ()):
+        result = ncz("cat", *args, "a.ncz")
+        assert result.code == 3 and "block 1" in result.err
+    assert ncz("cat", "--record", "3", "a.ncz").out == readings[18:24]

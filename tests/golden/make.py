@@ -30,6 +30,7 @@ from ncz.formats import coders, header, levels, sections
 from ncz.formats.encode import Encoder
 from ncz.formats.header import Header
 from ncz.formats.levels import Plan
+from tests import circuits
 from tests.golden import standins
 
 HERE = Path(__file__).parent
@@ -180,6 +181,14 @@ def by_llama(content: bytes) -> bytes:
         return by((made,), content, 1 << 20, (model,))
 
 
+def by_circuit(name: str, within: bool, content: bytes, block_size: int = 1 << 20) -> bytes:
+    """A member by a circuit that stands in its blocks or is named."""
+    (inside, named), model, _ = coders.circuit(standins.circuit(name))
+    if within:
+        return by((inside,), content, block_size)
+    return by((named,), content, block_size, (model,))
+
+
 def _runs(*said: tuple[int, int]) -> tuple[Any, ...]:
     from ncz.models.text.layout import Run
 
@@ -218,6 +227,10 @@ def with_skippable() -> tuple[bytes, bytes]:
 
 def _level(level: int, content: bytes) -> Callable[[], tuple[bytes, bytes]]:
     return lambda: (ncz.compress(content, level, block_size=max(1024, len(content) // 2)), content)
+
+
+def _by_circuit(name: str, within: bool, content: bytes) -> Callable[[], tuple[bytes, bytes]]:
+    return lambda: (by_circuit(name, within, content), content)
 
 
 GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = (
@@ -277,6 +290,14 @@ GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = (
             ODD + records(2400),
         ),
         "llama": lambda: (by_llama(ODD), ODD),
+    }
+    | {
+        f"circuit-{way}-{name}": _by_circuit(f"golden-{name}", way == "within", content)
+        for way in ("within", "named")
+        for name, content in {
+            "pixels": b"abc" + circuits.pixels(700, seed=5),
+            "rows": circuits.rows(400, seed=5) + b"an odd line\n8,e,twenty,0.5\nan end",
+        }.items()
     }
 )
 
@@ -386,6 +407,7 @@ def numbers(coded: bytes) -> dict[str, int | str]:
     """What the bytes of a file go by, of this ncz: where they change, one of these has to."""
     import zstandard
 
+    from ncz.formats.records import coder as of_records
     from ncz.models import contextmix
     from ncz.models.llama import coder as llama
     from ncz.models.text import coder as text_coder
@@ -398,6 +420,8 @@ def numbers(coded: bytes) -> dict[str, int | str]:
         "contextmix": (coders.CONTEXTMIX, contextmix.presets.REVISION),
         "text": (coders.TEXT, text_coder.REVISION),
         "llama": (coders.LLAMA, llama.REVISION),
+        "circuit within": (coders.RECORDS, of_records.REVISION),
+        "circuit named": (coders.CIRCUIT, of_records.REVISION),
     }
     return {name: said for name, (of, said) in known.items() if of is None or of in ids}
 

@@ -20,6 +20,7 @@ from unittest import mock
 import numpy as np
 
 from ncz.codec.coder import ModelRef
+from ncz.models.circuit import files as circuit_files
 from ncz.models.llama import build, coder, engine, files
 from ncz.models.llama.build import Build
 from ncz.models.text import loading
@@ -28,6 +29,7 @@ from ncz.models.weights import Installed, store
 MODELS = Path(__file__).parent / "models"
 FIRST, SECOND = "golden-llama", "golden-gemma3"
 GGUF = MODELS / "golden.gguf"
+CIRCUITS = "golden-pixels", "golden-rows"
 BUILD = Build("0.0.1", b"golden__", b"machine_")
 
 
@@ -35,6 +37,11 @@ def model(name: str) -> ModelRef:
     """A model of the exact engine."""
     digest = hashlib.sha256((MODELS / f"{name}.safetensors").read_bytes()).digest()
     return ModelRef(digest, name)
+
+
+def circuit(name: str) -> Path:
+    """The file of a circuit."""
+    return MODELS / f"{name}.circuit"
 
 
 class Model:
@@ -82,6 +89,8 @@ def at_work() -> Iterator[None]:
         for name in (FIRST, SECOND):
             _install(name)
         files.offer(GGUF)
+        for name in CIRCUITS:
+            circuit_files.offer(circuit(name))
         yield
 
 
@@ -99,6 +108,7 @@ def _install(name: str) -> None:
 
 def make() -> None:
     """The files, from what tests call tiny models."""
+    from tests import circuits
     from tests.models.language import tiny
 
     MODELS.mkdir(exist_ok=True)
@@ -110,6 +120,9 @@ def make() -> None:
     if not GGUF.exists():
         with mock.patch.object(tiny, "tensors", lambda *_: {}):  # the engine has none
             tiny.write_gguf(GGUF)
+    for name, made in zip(CIRCUITS, (circuits.of_pixels, circuits.of_rows), strict=True):
+        if not circuit(name).exists():
+            circuit(name).write_bytes(made())
 
 
 if __name__ == "__main__":

@@ -70,6 +70,53 @@ def content(member: Member) -> bytes | None:
     return out
 
 
+@dataclass
+class Records:
+    circuit: bytes  # b"" where the header names it
+    count: int
+    group: int
+    rest: list[tuple[int, int, bytes]]  # raw size, how, body
+    codes: list[bytes]  # of groups
+
+
+def records(block: Block, payloads: int) -> Records:
+    """What stands in a block by coder 5 or 6, after docs/coders.md and docs/circuits.md."""
+    data, p = block.coded, 0
+    circuit = b""
+    if block.coder == 5:
+        size, p = _varint(data, p)
+        _hold(size <= len(data) - p, "the circuit")
+        circuit, p = data[p : p + size], p + size
+    count, p = _varint(data, p)
+    _hold(1 <= count <= block.raw_size, "number of records")
+    group, p = _varint(data, p)
+    _hold(1 <= group <= 256, "records in a group")
+    rest = []
+    for _ in range(payloads):
+        size, p = _varint(data, p)
+        how, body = 0, b""
+        if size:
+            how = data[p]
+            coded_size, p = _varint(data, p + 1)
+            _hold(how == 1 or (how == 0 and coded_size == size), "a payload")
+            _hold(coded_size <= len(data) - p, "a payload's body")
+            body, p = data[p : p + coded_size], p + coded_size
+        rest.append((size, how, body))
+    _hold(sum(size for size, _, _ in rest) <= 2 * block.raw_size + 4096, "size of the rest")
+    least, p = _varint(data, p)
+    bits, p = _varint(data, p)
+    groups = -(-count // group)
+    more = _le(data, p, (bits * groups + 7) // 8)
+    p += (bits * groups + 7) // 8
+    codes = []
+    for number in range(groups):
+        size = least + (more >> (bits * number) & ((1 << bits) - 1))
+        codes.append(data[p : p + size])
+        p += size
+    _hold(p == len(data), "the end of the groups")
+    return Records(circuit, count, group, rest, codes)
+
+
 def _member(data: bytes, start: int) -> tuple[Member, int]:
     _hold(data[start : start + 8] == MAGIC, "magic")
     _hold(data[start + 8] == 1, "version")

@@ -28,7 +28,7 @@ from ncz.models.circuit.exact import Circuit
 WITHIN, NAMED = 5, 6
 """Numbers of the coder in a header: with the circuit in each block, and by the header's model."""
 
-_REVISION = 1
+REVISION = 1
 _REST_LEVEL = 6
 _GROUP_BYTES = 1500  # coded; the end of a group costs one or two
 _DAMAGED = "the head of a block of records is damaged"
@@ -59,7 +59,7 @@ class RecordsCoder:
     @property
     def spec(self) -> CoderSpec:
         """What a header says."""
-        return CoderSpec(NAMED if self.model else WITHIN, bytes([_REVISION]))
+        return CoderSpec(NAMED if self.model else WITHIN, bytes([REVISION]))
 
     def memory(self, raw_size: int) -> int:
         """Bytes of working memory."""
@@ -219,7 +219,7 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...]) -> RecordsCoder:
         UnsupportedError: this build does not know these parameters.
         FormatError: the header lists no model for it.
     """
-    if spec.params != bytes([_REVISION]):
+    if spec.params != bytes([REVISION]):
         raise UnsupportedError(
             "this file's records are coded in a way that this ncz does not know; "
             "install a newer ncz"
