@@ -25,7 +25,10 @@ COMMANDS = {
     "test": ("ncz.cli.test", "Check that files are whole."),
     "info": ("ncz.cli.info", "Show what is in files."),
     "plan": ("ncz.cli.plan", "Estimate time, memory and size of every level."),
-    "train": ("ncz.cli.train", "Train a circuit on records, for records such as these."),
+    "train": (
+        "ncz.cli.train",
+        "Train a circuit on records: a table, an array, small images, anything alike.",
+    ),
     "explain": ("ncz.cli.explain", "Show where the bits of a text go."),
     "bench": ("ncz.cli.bench", "Measure ncz beside other compressors."),
     "models": ("ncz.cli.models", "Manage the language models of this machine."),

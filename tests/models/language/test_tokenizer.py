@@ -81,7 +81,7 @@ def test_the_text_of_control_tokens_is_text() -> None:
 def test_tokens_found_whole_are_the_longest_from_the_left() -> None:
     peer = making.byte_level()
     data = making.definition(peer)
-    for number, content in enumerate(["<a>", "<a><b>", " <"], len(data["model"]["vocab"])):
+    for number, content in enumerate(["<a>", "<a><b>", " <a><"], len(data["model"]["vocab"])):
         data["added_tokens"].append({"id": number, "content": content, "special": False})
     tensors = vocab_source.from_tokenizer_json(data)
     assert (tensors["vocab.kind"] == WHOLE).sum() == 3
