@@ -27,6 +27,7 @@ from ncz.codec.errors import NczError
 T = TypeVar("T")
 
 _POLL_S = 0.002
+_AWAKE = 0.002  # of the time, for who only looks whether there is something to do
 _READ = 1 << 16
 
 
@@ -104,12 +105,13 @@ class Child:
 
         Args:
             seconds: of processor time that it may take.
-            still: seconds in which it takes none at all, for it waits for what never comes.
+            still: seconds in which it takes next to none, for it waits for what never comes.
         """
         used = processor_time(self.pid)
         while self.wait(still) is None:
             before, used = used, processor_time(self.pid)
-            if used > seconds or used == before:
+            # What waits may wake up now and then to see whether it waits in vain.
+            if used > seconds or used - before < still * _AWAKE:
                 return None
         return self.code
 

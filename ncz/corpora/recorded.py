@@ -8,7 +8,9 @@ as :mod:`ncz.corpora.registry` has it. Everything that is coded is decoded and c
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import importlib
 import io
 import json
 import lzma
@@ -200,11 +202,10 @@ def _pictures(records: list[bytes]) -> Iterator[tuple[str, int]]:
             out, "WEBP", lossless=True, quality=100, method=6
         ),
     }
-    try:
-        import pillow_jxl  # noqa: F401
-    except ImportError:
-        pass
-    else:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(
+            "pillow_jxl"
+        )  # a plugin of Pillow, for whoever wants the comparison
         ways["JPEG XL, each"] = lambda picture, out: picture.save(
             out, "JXL", lossless=True, effort=7
         )

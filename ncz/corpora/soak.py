@@ -37,7 +37,7 @@ _MODEL_LEVEL, _MODEL_OFTEN = 7, 0.02
 _SIZES = {1: (0, 300, 20_000, 300_000, 1_500_000), _MODEL_LEVEL: (0, 30, 400)}
 _SLOW_SIZES = (0, 300, 3_000, 20_000)  # bytes, at the other levels
 _PATIENCE_S = 1200.0  # of processor time for a command; what takes more hangs
-_STILL_S = 120.0  # what takes no processor time for so long hangs, too
+_STILL_S = 300.0  # what takes next to no processor time for so long hangs, too
 _SAVED_S = 20.0  # between two writes of counts
 _SPREAD = 10**9  # from the seeds of one process to those of the next
 

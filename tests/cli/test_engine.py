@@ -96,8 +96,8 @@ def test_without_the_extra(ncz, tmp_path, fake, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--engine", "llama"], "go together"),
-        (["--model", "tiny.gguf"], "go together"),
+        (["--engine", "llama"], "needs a GGUF file"),
+        (["--model", "tiny.gguf"], "this is no circuit"),
         (["--engine", "llama", "--model", "tiny.gguf", "-6"], "levels 7 to 9, and -6"),
         (["--engine", "llama", "--model", "tiny.gguf", "--streams", "2"], "leave out --streams"),
         (["--engine", "llama", "--model", "none.gguf"], "does not exist"),

@@ -97,7 +97,7 @@ def test_streams_reach_the_coder(ncz, tiny, monkeypatch):
     real = levels.plan
     monkeypatch.setattr(levels, "plan", lambda *said: seen.append(said) or real(*said))
     assert library.decompress(ncz("compress", "--streams", "3", stdin=TEXT).out) == TEXT
-    assert seen == [(7, None, 3, None)]
+    assert seen == [(7, None, 3, None, None, False)]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ _TABLE_BITS = 30
 MAX_LATENTS = 1024
 MAX_VARIABLES = 1 << 16
 _MOST_BYTES = 1 << 30  # of any table in memory
+_MOST_STATES = 1 << 20  # of the latent variables on a path, which each row at work has twice
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,10 @@ def compiled(codes: Codes, digest: bytes) -> Circuit:
     for place in range(len(edges)):
         first, end = int(start[place]), int(start[place + 1])
         part = values[codes.symbols[first:end]]
-        share = (part << SHARE_BITS) // _whole(part.sum(0, keepdims=True))
-        np.cumsum(share, axis=0, out=share)
-        shares[first + place + 1 : end + place + 1] = share
         known[first:end] = part * most // _whole(part.max(1, keepdims=True))
+        part[:, part.sum(0) == 0] = 1  # a state that has nothing has all symbols alike
+        share = (part << SHARE_BITS) // part.sum(0, keepdims=True)
+        shares[first + place + 1 : end + place + 1] = np.cumsum(share, axis=0)
     return Circuit(
         codes,
         digest,
@@ -197,7 +198,7 @@ def save(codes: Codes, path: Path) -> bytes:
 
 
 def to_bytes(codes: Codes) -> bytes:
-    """The file's bytes."""
+    """The file's bytes: of the same codes the same, while libzstd is the same."""
     from safetensors.numpy import save as pack
 
     leaves = codes.leaves
@@ -215,7 +216,12 @@ def to_bytes(codes: Codes) -> bytes:
     for name, tensor in tensors.items():
         if name.endswith(".zst"):
             tensors[name] = np.frombuffer(packer.compress(tensor.tobytes()), np.uint8)
-    return pack(tensors, {"kind": _KIND, "notes": json.dumps(codes.notes, sort_keys=True)})
+    data = pack(tensors, {"kind": _KIND, "notes": json.dumps(codes.notes, sort_keys=True)})
+    # The packer has an order of its own for these, another one each time.
+    size = int.from_bytes(data[:8], "little")
+    head = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
+    head += " " * (-len(head) % 8)
+    return len(head).to_bytes(8, "little") + head.encode() + data[8 + size :]
 
 
 def load(path: Path) -> Circuit:
@@ -255,7 +261,14 @@ def parse(data: bytes) -> Codes:
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
         notes = json.loads(metadata.get("notes", "{}"))
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,  # lists in lists in lists
+    ):
         raise ModelError("this is no circuit; make one with: ncz train") from None
     if metadata.get("kind") != _KIND or not isinstance(notes, dict):
         raise ModelError("this is no circuit that this ncz knows; make one with: ncz train")
@@ -283,6 +296,7 @@ def _checked(tensors: dict[str, NDArray[Any]], notes: dict[str, Any]) -> Codes:
     _hold(bool((widths[inner] >= 1).all()))
     tree = Tree(order, parent)
     _preorder(parent)
+    _hold(int(tree.depth.max() + 1) * latents <= _MOST_STATES)
     sizes = {"edges.zst": places * latents * latents, "symbols.zst": symbols * latents}
     _hold(max(sizes.values()) * 4 <= _MOST_BYTES)
     raw = {}

@@ -137,42 +137,55 @@ def _bound(share: int, total: int, number: int, count: int) -> int:
 
 
 @lean
+def _even_bits(width: int) -> int:
+    """How many low bits of a number below `width` are coded evenly, apart from those above them."""
+    if width == 0:
+        return 64 - _LIMB_BITS
+    return max(0, _bits(width - 1) - _LIMB_BITS)
+
+
+@lean
 def _encode_number(state: np.ndarray, out: np.ndarray, value: int, width: int) -> None:
-    """Encode 0 <= value < width, all alike likely; a width of 0 stands for 2^64."""
-    limbs = 4
-    if width > 0:
-        limbs = 1
-        while limbs < 4 and (width - 1) >> (limbs * _LIMB_BITS) > 0:
-            limbs += 1
-    for limb in range(limbs - 1, -1, -1):
-        part = (value >> (limb * _LIMB_BITS)) & 0xFFFF
-        count = np.int64(1) << _LIMB_BITS
-        if width > 0 and limb == limbs - 1:
-            count = ((width - 1) >> (limb * _LIMB_BITS)) + 1
+    """Encode 0 <= value < width, all alike likely; a width of 0 stands for 2^64.
+
+    The highest 16 bits that a number can have are coded as one of as many values as there are, so
+    that next to nothing goes to numbers from the width on; the bits below follow, 16 at a time.
+    """
+    left = _even_bits(width)
+    part = (value >> left) & 0xFFFF
+    count = (((width - 1) >> left) & 0xFFFF) + 1
+    encode_range(state, out, part * _WHOLE // count, (part + 1) * _WHOLE // count)
+    while left > 0:
+        bits = min(left, _LIMB_BITS)
+        left -= bits
+        count = np.int64(1) << bits
+        part = (value >> left) & (count - 1)
         encode_range(state, out, part * _WHOLE // count, (part + 1) * _WHOLE // count)
 
 
 @lean
+def _decode_even(state: np.ndarray, code: np.ndarray, count: int) -> int:
+    """One of `count` values, at most 2^16, all alike likely."""
+    low, high = np.int64(0), np.int64(count)
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if reaches(state, middle * _WHOLE // count):
+            low = middle
+        else:
+            high = middle
+    decode_range(state, code, low * _WHOLE // count, (low + 1) * _WHOLE // count)
+    return low
+
+
+@lean
 def _decode_number(state: np.ndarray, code: np.ndarray, width: int) -> int:
-    limbs = 4
-    if width > 0:
-        limbs = 1
-        while limbs < 4 and (width - 1) >> (limbs * _LIMB_BITS) > 0:
-            limbs += 1
-    value = np.int64(0)
-    for limb in range(limbs - 1, -1, -1):
-        count = np.int64(1) << _LIMB_BITS
-        if width > 0 and limb == limbs - 1:
-            count = ((width - 1) >> (limb * _LIMB_BITS)) + 1
-        low, high = np.int64(0), count
-        while high - low > 1:
-            middle = (low + high) >> 1
-            if reaches(state, middle * _WHOLE // count):
-                low = middle
-            else:
-                high = middle
-        decode_range(state, code, low * _WHOLE // count, (low + 1) * _WHOLE // count)
-        value = (value << _LIMB_BITS) | low
+    """What :func:`_encode_number` was given; of damaged bytes, it may be `width` or a bit more."""
+    left = _even_bits(width)
+    value = _decode_even(state, code, (((width - 1) >> left) & 0xFFFF) + 1)
+    while left > 0:
+        bits = min(left, _LIMB_BITS)
+        left -= bits
+        value = (value << bits) | _decode_even(state, code, np.int64(1) << bits)
     return value
 
 

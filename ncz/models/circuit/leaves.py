@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 MAX_SYMBOLS = 256
+_FAR = 1 << 62  # no range is wider
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Leaves:
         low = self.lows[self.start[:-1] + symbols]
         return low + extra
 
+    def hold(self, symbols: NDArray[np.int32], extra: Ints) -> bool:
+        """Whether all of `extra` are below the widths."""
+        widths = self.widths[self.start[:-1] + symbols]
+        return bool(((widths == 0) | ((extra >= 0) & (extra < widths))).all())
+
     def of(self, order: Ints) -> Leaves:
         """Those of the variables in another order."""
         sizes = np.diff(self.start)[order]
@@ -115,7 +121,14 @@ def _ranges(known: Ints, times: Ints, count: int) -> tuple[Ints, Ints]:
     heavy = np.flatnonzero(times > share)
     first = np.unique(np.concatenate([[0], cuts, heavy, heavy + 1]))
     first = first[first < len(known)]
-    low = known[first]
-    last = known[np.append(first[1:], len(known)) - 1]
+    low, last = _ends(known, first)
+    # Of unsigned, lest the distance of far values overflows.
+    if (last.view(np.uint64) - low.view(np.uint64) >= _FAR).any():
+        first = np.union1d(first, np.searchsorted(known, [-_FAR, 0, _FAR]))
+        low, last = _ends(known, first[first < len(known)])
     # A range ends with its last value: between ranges there may be nothing.
     return low, last - low + 1
+
+
+def _ends(known: Ints, first: Ints) -> tuple[Ints, Ints]:
+    return known[first], known[np.append(first[1:], len(known)) - 1]

@@ -20,6 +20,7 @@ from torch import Tensor
 from ncz.models.circuit.tree import Tree
 
 _TINY = 1e-30
+_RANKS = 4  # children whose messages are multiplied before the product might get too small
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,13 @@ class Network:
             symbol = rows.T[level.places] + parameters.start[level.places, None]
             belief = parameters.leaves[symbol]  # [n, B, M]
             if below is not None:
-                for which, where in below.ranks:
+                for rank, (which, where) in enumerate(below.ranks):
                     belief[where] *= messages[number + 1][which]
+                    if rank % _RANKS == _RANKS - 1:
+                        part = belief[where]
+                        largest = part.amax(-1, keepdim=True).clamp_min(_TINY)
+                        belief[where] = part / largest
+                        total += largest[..., 0].log().double().sum(0)
             largest = belief.amax(-1, keepdim=True).clamp_min(_TINY)
             belief /= largest
             total += largest[..., 0].log().double().sum(0)

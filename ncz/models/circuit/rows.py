@@ -32,9 +32,13 @@ def encode(circuit: Circuit, values: Ints, group: int) -> bytes:
         group: rows in each group, 1 to 256; the last may have fewer.
 
     Raises:
-        ValueError: a value is outside of its variable's type.
+        ValueError: a value is outside of its variable's type, or there are more or fewer variables.
     """
     codes = circuit.codes
+    if values.shape[1] != len(codes.leaves):
+        raise ValueError(
+            f"rows of {values.shape[1]} variables, by a circuit of {len(codes.leaves)}"
+        )
     symbols, extra = codes.leaves.symbols(values[:, codes.tree.order])
     parts = []
     room = np.empty(group * values.shape[1] * 12 + 64, np.uint8)
@@ -65,10 +69,16 @@ class Rows:
     ends: Ints
 
     def read(self, first: int, stop: int) -> Ints:
-        """Rows `first` to before `stop`, int64[stop - first, D].
+        """Rows `first` to before `stop`, int64[stop - first, D]; 0 <= first <= stop <= count.
 
-        Whatever the bytes are, this comes to an end; damage gives wrong rows.
+        Whatever the bytes are, this comes to an end; damage gives wrong rows, of the variables'
+        types all the same.
+
+        Raises:
+            FormatError: there are values outside of these.
         """
+        if not 0 <= first <= stop <= self.count:
+            raise ValueError(f"there are no rows {first} to {stop} of {self.count}")
         codes = self.circuit.codes
         places = len(codes.leaves)
         out = np.empty((stop - first, places), np.int64)
@@ -80,6 +90,8 @@ class Rows:
                 extra = np.empty((rows, places), np.int64)
                 part = self.coded[self.ends[number] : self.ends[number + 1]]
                 _run(self.circuit, True, np.frombuffer(bytearray(part), np.uint8), symbols, extra)
+                if not codes.leaves.hold(symbols, extra):
+                    raise FormatError(f"rows {start} to {start + rows} are damaged")
                 values = codes.leaves.values(symbols, extra)
                 low, high = max(first, start), min(stop, start + rows)
                 out[low - first : high - first] = values[low - start : high - start]
@@ -97,9 +109,17 @@ def opened(circuit: Circuit, coded: bytes, count: int, group: int) -> Rows:
     groups = -(-count // group)
     sizes, at = _read_sizes(coded, groups)
     ends = at + np.concatenate([[0], np.cumsum(sizes)])
-    if ends[-1] != len(coded):
+    # A sum that overflows was beyond the end before: no size is.
+    if sizes.max(initial=0) > len(coded) or ends.max() > len(coded) or ends[-1] != len(coded):
         raise FormatError(_DAMAGED)
     return Rows(circuit, coded, count, group, ends)
+
+
+def memory(circuit: Circuit, group: int) -> int:
+    """Bytes that a group of rows takes at work, beside the circuit and the coded bytes."""
+    places, latents = len(circuit.depth), len(circuit.root)
+    deepest = int(circuit.depth.max()) + 1
+    return group * (deepest * latents * 8 + places * 12) + latents * 12
 
 
 def _run(
@@ -152,5 +172,7 @@ def _read_sizes(coded: bytes, count: int) -> tuple[Ints, int]:
         raise FormatError(_DAMAGED)
     packed = np.frombuffer(coded, np.uint8, size, at)
     each = np.unpackbits(packed, count=bits * count, bitorder="little").reshape(count, bits)
-    weights = np.int64(1) << np.arange(bits, dtype=np.int64)
-    return least + each.astype(np.int64) @ weights, at + size
+    sizes = np.full(count, least, np.int64)
+    for bit in range(bits):  # not all at once, which takes 64 times the list
+        sizes += each[:, bit].astype(np.int64) << bit
+    return sizes, at + size

@@ -16,6 +16,8 @@ from torch import Tensor
 from ncz.models.circuit.network import Parameters
 from ncz.models.circuit.tree import Tree
 
+_MOST_NEAR = 64  # in a tree that is a star, all are near
+
 
 def counted(
     tree: Tree,
@@ -74,7 +76,7 @@ def _ranked(rows: NDArray[np.integer]) -> NDArray[np.float32]:
 
 
 def _surroundings(tree: Tree, near: int) -> list[tuple[list[int], list[float]]]:
-    """For each place those within `near` steps, and how much each counts."""
+    """For each place those within `near` steps, at most so many, and how much each counts."""
     beside: list[list[int]] = [[] for _ in tree.parent]
     for place, above in enumerate(tree.parent.tolist()):
         if above >= 0:
@@ -87,7 +89,7 @@ def _surroundings(tree: Tree, near: int) -> list[tuple[list[int], list[float]]]:
         for at in line:
             if steps[at] < near:
                 for other in beside[at]:
-                    if other not in steps:
+                    if other not in steps and len(line) < _MOST_NEAR:
                         steps[other] = steps[at] + 1
                         line.append(other)
         weight = [(1.0, 0.7, 0.5, 0.35, 0.25)[min(steps[at], 4)] for at in line]

@@ -163,7 +163,9 @@ def train(
             "plan": asdict(plan),
             "rows": len(values),
             "log": state.log,
-            "bits": round(min(one["held"] for one in state.log) * values.shape[1], 1),
+            "bits": round(
+                min((one["held"] for one in state.log), default=0.0) * values.shape[1], 1
+            ),
         },
     )
 
@@ -196,13 +198,16 @@ class _Course:
         self.state = state
         self.plan = plan
         self.network = Network(state.tree, device)
+        self.device = device
         self.rows, self.beyond = self._symbols(kept)
         self.held, self.held_beyond = self._symbols(held)
-        self.smooth = _Smoothing(state.tree, state.leaves, self.rows, ordered)
+        self.smooth = _Smoothing(state.tree, state.leaves, self.rows, ordered, device)
+        state.parameters = state.parameters.to(device)
+        state.best = state.best.to(device)
         if not state.log:
             scale = len(self.rows) / max(1.0, float(state.parameters.root.sum()))
             grown = state.parameters.map(state.parameters, lambda a, _: a * scale)
-            state.parameters = self.smooth.probabilities(grown, len(self.rows))
+            state.parameters = state.best = self.smooth.probabilities(grown, len(self.rows))
 
     def _symbols(self, values: Ints) -> tuple[Tensor, float]:
         """Symbols at places, and the bits that a value takes beyond its symbol."""
@@ -233,7 +238,7 @@ class _Course:
             report(progress)
         held = 0.0
         for rows in torch.split(self.held, _BATCH):
-            held -= float(self.network.likelihood(state.parameters, rows.long()).sum())
+            held -= float(self.network.likelihood(state.parameters, self._there(rows)).sum())
         progress.held = held / math.log(2) / self.held.numel() + self.held_beyond
         state.epoch += 1
         progress.epoch = state.epoch
@@ -255,13 +260,16 @@ class _Course:
         counts = state.parameters.empty()
         likelihood = 0.0
         for rows in torch.split(self.rows[some], _BATCH):
-            found = self.network.counts(state.parameters, rows.long(), counts)
+            found = self.network.counts(state.parameters, self._there(rows), counts)
             likelihood += float(found.sum()) / math.log(2)
         scale = len(self.rows) / len(some)
         counts = finished(counts, state.parameters)
         new = self.smooth.probabilities(counts.map(counts, lambda a, _: a * scale), len(self.rows))
         state.parameters = state.parameters.map(new, lambda a, b: a.lerp(b, pace))
         return likelihood
+
+    def _there(self, rows: Tensor) -> Tensor:
+        return rows.to(self.device).long()
 
     def _grow(self) -> None:
         """Make two states of each."""
@@ -294,7 +302,9 @@ class _Course:
 class _Smoothing:
     """Probabilities from counts, filled up from coarser knowledge where these are few."""
 
-    def __init__(self, tree: Tree, leaves: Leaves, rows: Tensor, ordered: list[bool]) -> None:
+    def __init__(
+        self, tree: Tree, leaves: Leaves, rows: Tensor, ordered: list[bool], device: str
+    ) -> None:
         self.start = torch.from_numpy(leaves.start)
         self.owner = owners(self.start)
         count = len(self.owner)
@@ -325,13 +335,18 @@ class _Smoothing:
         self.within = (hist / in_range[self.range])[:, None]
         whole = torch.zeros(len(self.start) - 1).index_add_(0, self.owner, hist)
         self.overall = (hist / whole[self.owner])[:, None]
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
 
     def probabilities(self, counts: Parameters, rows: int) -> Parameters:
         """What counts over `rows` rows come to."""
         latents = counts.latents
         each = rows / latents  # rows that a state has seen, if all are alike
-        coarse = torch.zeros(self.ranges, latents).index_add_(0, self.range, counts.leaves)
-        sums = torch.zeros(len(self.start) - 1, latents).index_add_(0, self.owner, counts.leaves)
+        coarse = counts.leaves.new_zeros(self.ranges, latents)
+        coarse.index_add_(0, self.range, counts.leaves)
+        sums = counts.leaves.new_zeros(len(self.start) - 1, latents)
+        sums.index_add_(0, self.owner, counts.leaves)
         whole = sums[self.owner].clamp_min(1e-30)
         filled = 0.95 * coarse[self.range] / whole * self.within + 0.05 * self.overall
         leaves = counts.leaves + 0.2 * each * filled
@@ -380,8 +395,8 @@ def _keep(folder: Path, state: State, mark: dict[str, Any]) -> None:
         "widths": torch.from_numpy(state.leaves.widths),
     }
     for name in _TENSORS:
-        tensors[name] = getattr(state.parameters, name).contiguous()
-        tensors[f"best.{name}"] = getattr(state.best, name).clone().contiguous()
+        tensors[name] = getattr(state.parameters, name).cpu().contiguous()
+        tensors[f"best.{name}"] = getattr(state.best, name).cpu().clone().contiguous()
     told = {
         "mark": mark,
         "epoch": state.epoch,

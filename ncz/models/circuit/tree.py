@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+_BLOCK = 1 << 24  # numbers in a table of what occurs together
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -73,16 +75,22 @@ def mutual_information(binned: NDArray[np.uint8], bins: int) -> NDArray[np.float
     count, width = binned.shape
     # One column of ones and zeros for each bin that occurs: most variables have few.
     used = [np.unique(binned[:, column]) for column in range(width)]
-    owner = np.repeat(np.arange(width), [len(one) for one in used])
+    sizes = np.array([len(one) for one in used])
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    owner = np.repeat(np.arange(width), sizes)
     hot = torch.from_numpy(binned[:, owner] == np.concatenate(used)[None, :]).float()
-    joint = (hot.T @ hot).double().numpy() / count
-    single = np.diagonal(joint)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(joint > 0, joint * np.log(joint / np.outer(single, single)), 0.0)
-    starts = np.concatenate([[0], np.cumsum([len(one) for one in used])[:-1]])
-    summed: NDArray[np.float64] = np.add.reduceat(
-        np.add.reduceat(part, starts, axis=0), starts, axis=1
-    )
+    single = hot.sum(0).double().numpy() / count
+    summed = np.empty((width, width))
+    step = max(1, _BLOCK // int(ends[-1]) // bins)  # columns at once, so that memory stays small
+    for first in range(0, width, step):
+        last = min(width, first + step)
+        some = slice(int(starts[first]), int(ends[last - 1]))
+        joint = (hot[:, some].T @ hot).double().numpy() / count
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(joint > 0, joint * np.log(joint / np.outer(single[some], single)), 0.0)
+        part = np.add.reduceat(part, starts[first:last] - starts[first], axis=0)
+        summed[first:last] = np.add.reduceat(part, starts, axis=1)
     return summed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +29,16 @@ class Sharing:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._pool = ThreadPoolExecutor(threads, "ncz-model", _alone)
+        self._made = os.getpid(), ThreadPoolExecutor(threads, "ncz-model", _alone)
+
+    @property
+    def _pool(self) -> ThreadPoolExecutor:
+        """The threads of this process: a fork has the pool, and none of its threads."""
+        process, pool = self._made
+        if process != os.getpid():
+            pool = ThreadPoolExecutor(self.threads, "ncz-model", _alone)
+            self._made = os.getpid(), pool
+        return pool
 
     def all(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """What `function` makes of each of the items. One is computed in the caller's thread."""
