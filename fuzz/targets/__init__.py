@@ -35,6 +35,7 @@ NAMES = (
     "zstd",
     "contextmix",
     "text",
+    "circuit",
     "llama",
     "gguf",
     "safetensors",

@@ -16,6 +16,7 @@ from fuzz.targets import Attack, Target
 from ncz.codec.coder import Coder, ModelRef
 from ncz.codec.errors import FormatError
 from ncz.formats import coders
+from ncz.formats.records.coder import RecordsCoder
 from ncz.models.language.exact import Exact
 from ncz.models.llama import build, engine
 from ncz.models.llama import coder as llama
@@ -23,6 +24,7 @@ from ncz.models.text import loading, segments
 from ncz.models.text.coder import TextCoder
 from ncz.models.text.loading import Ready
 from ncz.models.text.windows import Windows
+from tests import circuits
 from tests.golden import make
 from tests.models.language import tiny
 from tests.models.llama import fake
@@ -120,11 +122,21 @@ def _llama_inputs() -> list[bytes]:
     return [bytes([60, 0, which]) + head + rng.bytes(40) for which in (0, 1)]
 
 
+def _circuits() -> list[Coder]:
+    return [RecordsCoder(data=data) for data in (circuits.of_pixels(), circuits.of_rows())]
+
+
+def _circuit_inputs() -> list[bytes]:
+    records = [circuits.pixels(40), b"ab" + circuits.pixels(3), circuits.rows(12)]
+    return _inputs(_circuits(), [*records, circuits.rows(9) + b"an odd line\n7,e,twenty,1\nend"])
+
+
 TARGETS = {
     "zstd": Target(lambda folder: _attack(_plain()), lambda: _inputs(_plain(), _KINDS), 500),
     "contextmix": Target(
         lambda folder: _attack(_mixing()), lambda: _inputs(_mixing(), _KINDS), 500
     ),
     "text": Target(lambda folder: _attack(_texts()), _text_inputs, 500),
+    "circuit": Target(lambda folder: _attack([RecordsCoder()] * 2), _circuit_inputs, 4000),
     "llama": Target(_llama, _llama_inputs, 300),
 }

@@ -119,11 +119,15 @@ class RecordsCoder:
         """The raw bytes.
 
         Raises:
-            FormatError: the head is damaged, or the rows are none of this layout.
+            FormatError: the head is damaged, or the rows are none of this layout, or of another
+                size.
         """
         opened = self.open(coded, raw_size)
         values = _opened(opened.rows.read(0, opened.rows.count), opened.layout.variables)
-        return opened.layout.join(Split(values, opened.rest), limit=raw_size)
+        raw = opened.layout.join(Split(values, opened.rest), limit=raw_size)
+        if len(raw) != raw_size:
+            raise FormatError(f"its records make {len(raw)} bytes, not {raw_size}")
+        return raw
 
     def open(self, coded: bytes, raw_size: int) -> Opened:
         """A block whose records can be had one by one.
