@@ -63,12 +63,11 @@ class RecordsCoder:
 
     def memory(self, raw_size: int) -> int:
         """Bytes of working memory."""
-        if self.model is not None:
-            tables = exact.memory_of(files.find(self.model).codes)
-        elif self.data is not None:
-            tables = exact.memory_of(_circuit(self.data).codes)
-        else:
+        if self.model is None and self.data is None:
             tables = 0  # what a block itself says is in memory_of
+        else:
+            circuit = self._circuit()
+            tables = exact.memory_of(circuit.codes) + rows.memory(circuit, _group(circuit))
         return tables + _working_memory(raw_size, raw_size)
 
     def memory_of(self, coded: bytes, raw_size: int) -> int:
@@ -79,12 +78,16 @@ class RecordsCoder:
         """
         data, _ = self._apart(coded)
         if self.model is not None:
-            codes = files.find(self.model).codes
-            tables, variables = exact.memory_of(codes), len(codes.leaves)
+            circuit = files.find(self.model)
+            tables, variables = exact.memory_of(circuit.codes), len(circuit.codes.leaves)
+            row = rows.memory(circuit, 1)
         else:
-            tables, variables = exact.memory_within(data), exact.variables_within(data)
-        values = min(self.count(coded, raw_size) * variables, _most(_VALUES, raw_size))
-        return tables + _working_memory(raw_size, max(raw_size, values))
+            tables = exact.memory_within(data)
+            variables, row = exact.rows_within(data)
+        count, group, _ = self._head(coded, raw_size)
+        values = min(count * variables, _most(_VALUES, raw_size))
+        at_work = min(group, count) * row
+        return tables + at_work + _working_memory(raw_size, max(raw_size, values))
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes, or None where these are not the records that the circuit is for."""
@@ -135,14 +138,11 @@ class RecordsCoder:
         Raises:
             FormatError: its head is damaged.
         """
-        data, at = self._apart(coded)
+        data, _ = self._apart(coded)
         circuit = self._circuit() if self.model is not None else _circuit(data)
         layout = layout_of(circuit)
+        count, group, at = self._head(coded, raw_size)
         try:
-            count, at = varint.decode(coded, at)
-            group, at = varint.decode(coded, at)
-            if not 1 <= count <= raw_size or not 1 <= group <= rows.MAX_GROUP:
-                raise FormatError(_DAMAGED)
             if count * len(layout.variables) > _most(_VALUES, raw_size):
                 raise FormatError(_DAMAGED)
             rest: list[bytes] = []
@@ -161,13 +161,18 @@ class RecordsCoder:
         Raises:
             FormatError: its head is damaged.
         """
+        return self._head(coded, raw_size)[0]
+
+    def _head(self, coded: bytes, raw_size: int) -> tuple[int, int, int]:
+        """How many records a block has, how many are coded at once, and where the rest starts."""
         try:
-            count, _ = varint.decode(coded, self._apart(coded)[1])
+            count, at = varint.decode(coded, self._apart(coded)[1])
+            group, at = varint.decode(coded, at)
         except (varint.Incomplete, ValueError):
             raise FormatError(_DAMAGED) from None
-        if count > raw_size:
+        if not 1 <= count <= raw_size or not 1 <= group <= rows.MAX_GROUP:
             raise FormatError(_DAMAGED)
-        return count
+        return count, group, at
 
     def _apart(self, coded: bytes) -> tuple[bytes, int]:
         """The circuit in a block, empty if it is elsewhere, and where the rest starts."""

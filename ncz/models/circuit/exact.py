@@ -161,10 +161,20 @@ def memory_within(data: bytes) -> int:
     return _memory(*sizes) if sizes else 0
 
 
-def variables_within(data: bytes) -> int:
-    """How many variables a circuit's file that was not read yet says; 0 where it is none."""
+def rows_within(data: bytes) -> tuple[int, int]:
+    """How many variables a circuit's file that was not read yet says, and the bytes that a row of
+    them takes at work, at most; zeros where it is none."""
     sizes = _sizes_within(data)
-    return sizes[0] if sizes else 0
+    if sizes is None:
+        return 0, 0
+    places, latents, _ = sizes
+    return places, row_memory(places, min(places * latents, _MOST_STATES))
+
+
+def row_memory(places: int, states: int) -> int:
+    """Bytes that a row takes at work: symbols, what is beyond them, and all that is known on the
+    longest path, which has so many states."""
+    return states * 8 + places * 12
 
 
 def _sizes_within(data: bytes) -> tuple[int, int, int] | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ncz.codec import varint
 from ncz.codec.errors import FormatError
 from ncz.codec.jit import compiling
-from ncz.models.circuit import kernel
+from ncz.models.circuit import exact, kernel
 from ncz.models.circuit.exact import Circuit
 
 Ints = NDArray[np.int64]
@@ -119,7 +119,7 @@ def memory(circuit: Circuit, group: int) -> int:
     """Bytes that a group of rows takes at work, beside the circuit and the coded bytes."""
     places, latents = len(circuit.depth), len(circuit.root)
     deepest = int(circuit.depth.max()) + 1
-    return group * (deepest * latents * 8 + places * 12) + latents * 12
+    return group * exact.row_memory(places, deepest * latents) + latents * 12
 
 
 def _run(
