@@ -46,6 +46,17 @@ def sha256_of_stream(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, whole or not under its name; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_name(path)
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def partial_name(path: Path) -> Path:
     """The name under which `path` is written until it is whole."""
     return path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -7,7 +7,10 @@ stand in the header of a file, so that decoding depends on nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+_LONGEST_NAME = 255  # bytes, in a header
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,12 @@ class ModelRef:
 
     digest: bytes
     name: str
+
+    @classmethod
+    def of_file(cls, digest: bytes, path: Path) -> ModelRef:
+        """A model that is called by its file's name, cut to what a header holds."""
+        name = path.stem.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore")
+        return cls(digest, name)
 
 
 @dataclass(frozen=True)

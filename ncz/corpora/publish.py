@@ -13,8 +13,9 @@ levels are worth their time: ``--texts OUT…`` writes ``docs/results-text.md`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -110,12 +111,8 @@ def publish_scale(out: Path, root: Path) -> list[Path]:
     Raises:
         CorpusError: nothing was measured.
     """
-    source = out / scaling.RESULTS
-    if not source.is_file():
-        raise CorpusError(f"{source} is not there; run: python -m ncz.corpora.scaling measure")
     target = root / "docs" / "scale.md"
-    target.write_text(scale_page.page(json.loads(source.read_text("utf-8"))), "utf-8")
-    return [target]
+    return _one_page(out / scaling.RESULTS, scaling, scale_page.page, target)
 
 
 def publish_records(out: Path, root: Path) -> list[Path]:
@@ -124,11 +121,17 @@ def publish_records(out: Path, root: Path) -> list[Path]:
     Raises:
         CorpusError: nothing was measured.
     """
-    source = out / recorded.RESULTS
-    if not source.is_file():
-        raise CorpusError(f"{source} is not there; run: python -m ncz.corpora.recorded measure")
     target = root / "docs" / "results-records.md"
-    target.write_text(recorded_page.page(json.loads(source.read_text("utf-8"))), "utf-8")
+    return _one_page(out / recorded.RESULTS, recorded, recorded_page.page, target)
+
+
+def _one_page(
+    source: Path, measures: ModuleType, page: Callable[[dict[str, Any]], str], target: Path
+) -> list[Path]:
+    """Writes what `page` makes of `source`, which a module `measures`."""
+    if not source.is_file():
+        raise CorpusError(f"{source} is not there; run: python -m {measures.__name__} measure")
+    target.write_text(page(json.loads(source.read_text("utf-8"))), "utf-8")
     return [target]
 
 

@@ -103,7 +103,7 @@ def model_bits(path: Path, rows: np.ndarray[Any, np.dtype[Any]]) -> float:
     import torch
 
     from ncz.models.circuit import exact
-    from ncz.models.circuit.network import Network, Parameters, owners
+    from ncz.models.circuit.network import Network, Parameters, normalized
 
     codes = exact.load(path).codes
     values = torch.from_numpy(exact.table().astype(np.float32) / (1 << 30))
@@ -111,18 +111,11 @@ def model_bits(path: Path, rows: np.ndarray[Any, np.dtype[Any]]) -> float:
     root = values[torch.from_numpy(codes.root.astype(np.int64))]
     edges = values[torch.from_numpy(codes.edges.astype(np.int64))]
     leaves = values[torch.from_numpy(codes.symbols.astype(np.int64))]
-    sums = torch.zeros(len(start) - 1, codes.latents).index_add_(0, owners(start), leaves)
-    parameters = Parameters(
-        root / root.sum(),
-        edges / edges.sum(-1, keepdim=True).clamp_min(1e-30),
-        leaves / sums[owners(start)],
-        start,
-    )
+    parameters = normalized(Parameters(root, edges, leaves, start))
     network = Network(codes.tree, "cpu")
     ordered = np.ascontiguousarray(rows[:, codes.tree.order], np.int64)
     symbols, _ = codes.leaves.symbols(ordered)
-    widths = codes.leaves.widths[codes.leaves.start[:-1] + symbols].astype(np.float64)
-    bits = float(np.log2(np.where(widths == 0, 2.0**64, widths)).sum())
+    bits = float(codes.leaves.bits_beyond(symbols).sum())
     for some in torch.split(torch.from_numpy(symbols), 500):
         bits -= float(network.likelihood(parameters, some.long()).sum()) / np.log(2)
     return bits

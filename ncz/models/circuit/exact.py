@@ -12,7 +12,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from ncz.codec.cache import write_whole
 from ncz.codec.errors import ModelError
 from ncz.models.circuit.kernel import EDGE_BITS, SHARE_BITS
 from ncz.models.circuit.leaves import MAX_SYMBOLS, Leaves
@@ -198,12 +198,7 @@ def _memory(places: int, latents: int, symbols: int) -> int:
 def save(codes: Codes, path: Path) -> bytes:
     """Write the file, whole or not at all, and return its SHA-256."""
     data = to_bytes(codes)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, data)
     return hashlib.sha256(data).digest()
 
 

@@ -11,14 +11,13 @@ import functools
 import hashlib
 from pathlib import Path
 
-from ncz.codec.cache import cache_folder, partial_name, sha256_of
+from ncz.codec.cache import cache_folder, sha256_of, write_whole
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import ModelError, ModelMissing
 from ncz.models.circuit import exact
 from ncz.models.circuit.exact import Circuit
 
 SUFFIX = ".circuit"
-_LONGEST_NAME = 255  # bytes, in a header
 _LARGEST = 1 << 30  # bytes of a file
 
 _offered: dict[bytes, Path] = {}  # by digest, in this process
@@ -62,12 +61,8 @@ def offer(path: Path) -> ModelRef:
         kept = _kept(digest)
         with contextlib.suppress(OSError):  # a cache that cannot be written to serves this process
             if not kept.is_file() or sha256_of(kept) != digest.hex():
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                partial = partial_name(kept)
-                partial.write_bytes(data)
-                partial.replace(kept)
-    name = path.stem.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore")
-    return ModelRef(digest, name)
+                write_whole(kept, data)
+    return ModelRef.of_file(digest, path)
 
 
 def read(path: Path) -> bytes:

@@ -81,6 +81,12 @@ class Leaves:
         widths = self.widths[self.start[:-1] + symbols]
         return bool(((widths == 0) | ((extra >= 0) & (extra < widths))).all())
 
+    def bits_beyond(self, symbols: NDArray[np.int32]) -> NDArray[np.float64]:
+        """What a value takes to be known beyond its symbol, in bits, float64[N, D]."""
+        widths = self.widths[self.start[:-1] + symbols].astype(np.float64)
+        bits: NDArray[np.float64] = np.log2(np.where(widths == 0, 2.0**64, widths))
+        return bits
+
     def of(self, order: Ints) -> Leaves:
         """Those of the variables in another order."""
         sizes = np.diff(self.start)[order]

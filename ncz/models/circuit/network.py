@@ -10,6 +10,7 @@ Latent variables of one depth are worked on at once, as a batch of matrix produc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,8 @@ class Parameters:
         """M."""
         return len(self.root)
 
-    def map(self, other: Parameters, how: object) -> Parameters:
+    def map(self, other: Parameters, how: Callable[[Tensor, Tensor], Tensor]) -> Parameters:
         """``how(a, b)`` of each tensor of probabilities and its like in `other`."""
-        assert callable(how)
         return Parameters(
             how(self.root, other.root),
             how(self.edges, other.edges),
@@ -164,8 +164,10 @@ def finished(counts: Parameters, parameters: Parameters) -> Parameters:
     return Parameters(counts.root, counts.edges * parameters.edges, counts.leaves, counts.start)
 
 
-def normalized(counts: Parameters, states: float, symbols: Tensor) -> Parameters:
-    """Probabilities from counts.
+def normalized(
+    counts: Parameters, states: float = 0.0, symbols: Tensor | float = 0.0
+) -> Parameters:
+    """Probabilities from counts, or from what is nearly probabilities.
 
     Args:
         counts: expected ones.
@@ -182,7 +184,7 @@ def normalized(counts: Parameters, states: float, symbols: Tensor) -> Parameters
     sums.index_add_(0, owner, leaves)
     return Parameters(
         root / root.sum(),
-        edges / edges.sum(-1, keepdim=True),
+        edges / edges.sum(-1, keepdim=True).clamp_min(_TINY),
         leaves / sums[owner],
         counts.start,
     )

@@ -26,7 +26,7 @@ from torch import Tensor
 from ncz.codec.errors import NczError
 from ncz.models.circuit import exact
 from ncz.models.circuit.leaves import Leaves, learn
-from ncz.models.circuit.network import Network, Parameters, finished, owners
+from ncz.models.circuit.network import Network, Parameters, finished, normalized, owners
 from ncz.models.circuit.start import counted
 from ncz.models.circuit.tree import Tree, chow_liu
 
@@ -213,9 +213,7 @@ class _Course:
         """Symbols at places, and the bits that a value takes beyond its symbol."""
         leaves = self.state.leaves
         symbols, _ = leaves.symbols(values[:, self.state.tree.order])
-        widths = leaves.widths[leaves.start[:-1] + symbols].astype(np.float64)
-        beyond = np.log2(np.where(widths == 0, 2.0**64, widths)).mean()
-        return torch.from_numpy(symbols), float(beyond)
+        return torch.from_numpy(symbols), float(leaves.bits_beyond(symbols).mean())
 
     def run(self, total: int, report: Callable[[Progress], object]) -> None:
         """One pass over the rows."""
@@ -290,13 +288,7 @@ class _Course:
         root = noisy(old.root.repeat(2), 0.2)
         edges = noisy(edges.repeat(1, 2, 2), 0.6)
         leaves = noisy(old.leaves.repeat(1, 2), 0.2)
-        sums = torch.zeros(len(old.start) - 1, leaves.shape[1]).to(leaves.device)
-        owner = owners(old.start)
-        sums.index_add_(0, owner, leaves)
-        edges = edges / edges.sum(-1, keepdim=True).clamp_min(1e-30)
-        self.state.parameters = Parameters(
-            root / root.sum(), edges, leaves / sums[owner], old.start
-        )
+        self.state.parameters = normalized(Parameters(root, edges, leaves, old.start))
 
 
 class _Smoothing:

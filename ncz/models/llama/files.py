@@ -11,12 +11,10 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from ncz.codec.cache import cache_folder, partial_name, sha256_of
+from ncz.codec.cache import cache_folder, sha256_of, write_whole
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import ModelError, ModelMissing
 from ncz.models import weights
-
-_LONGEST_NAME = 255  # bytes, in a header
 
 _offered: dict[str, Path] = {}  # by digest, in this process
 
@@ -38,8 +36,7 @@ def offer(path: Path) -> ModelRef:
     _offered[digest] = path
     with contextlib.suppress(OSError):  # a cache that cannot be written to serves this process
         _remember(digest, path)
-    name = path.stem.encode(errors="replace")[:_LONGEST_NAME].decode(errors="ignore")
-    return ModelRef(bytes.fromhex(digest), name)
+    return ModelRef.of_file(bytes.fromhex(digest), path)
 
 
 def find(model: ModelRef) -> Path:
@@ -83,8 +80,4 @@ def _note(digest: str) -> Path:
 
 
 def _remember(digest: str, path: Path) -> None:
-    note = _note(digest)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = partial_name(note)
-    unfinished.write_text(f"{path}\n", "utf-8")
-    unfinished.replace(note)
+    write_whole(_note(digest), f"{path}\n".encode())

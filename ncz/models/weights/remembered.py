@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from ncz.codec.cache import partial_name
+from ncz.codec.cache import write_whole
 from ncz.models.weights.manifest import Weights, named
 from ncz.models.weights.store import models_folder
 
@@ -44,7 +44,4 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = partial_name(path)
-    unfinished.write_text(f"{text}\n", "utf-8")
-    unfinished.replace(path)
+    write_whole(path, f"{text}\n".encode())
