@@ -73,7 +73,7 @@ class Step:
     """The integers of one of the four steps."""
 
     told: Layer  # of what the hyperprior says
-    known: Layer | None  # of the latents known; no offset of its own
+    known: Layer | None  # of the latents known, at a gain of one; no offset of its own
     around: Ints  # (5, 5, context)
     around_scale: Floats
     around_offset: Floats
@@ -91,6 +91,8 @@ class Integers:
             64ths, of the hyper latents; integers.
         up_half, half, up_whole: from hyper latents to features.
         quality: float64 (anchors, features), integers, added to the features.
+        gain: float64 (3, qualities), each with 24 bits: how much larger than at a gain of one
+            latents are, the inverse, and by how many indices their scales are higher.
         steps: the four.
     """
 
@@ -100,6 +102,7 @@ class Integers:
     half: Layer
     up_whole: Layer
     quality: Floats
+    gain: Floats
     steps: tuple[Step, ...]
 
     @property
@@ -143,7 +146,7 @@ class Integers:
         return _cut(y)
 
     def law(
-        self, index: int, features: Floats, known: Ints
+        self, index: int, features: Floats, known: Ints, quality: int
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
         """Centres, in 64ths, and indices of scales of the latents of one step.
 
@@ -151,16 +154,20 @@ class Integers:
             index: of the step.
             features: (h, w, features).
             known: (h, w, latents) in 64ths, zero where not known.
+            quality: 0 … qualities - 1.
 
         Returns:
             Both (h, w, latents / 4): of those channels of each place that the step is for.
         """
         step = self.steps[index]
+        gain, inverse, higher = self.gain[:, quality]
         height, width = known.shape[:2]
         places = height * width
         x = step.told.of(features.reshape(places, -1))
         if step.known is not None:
-            x += step.known.of(known.reshape(places, -1).astype(np.float64))
+            seen = step.known.of(known.reshape(places, -1).astype(np.float64))
+            seen *= inverse
+            x += seen
         near = _cut(x).astype(np.int32).reshape(height, width, -1)
         x = spread(near, step.around).astype(np.float64).reshape(places, -1)
         x *= step.around_scale
@@ -175,6 +182,8 @@ class Integers:
             if not part.size:
                 continue
             y = out.of(part.reshape(-1, part.shape[2]))
+            y[:, :mine] *= gain
+            y[:, mine:] += higher
             y += 0.5
             np.floor(y, out=y)
             shape = (*part.shape[:2], mine)

@@ -109,6 +109,7 @@ def integers_of(found: dict[str, np.ndarray]) -> Integers:
         layer("half"),
         layer("up_whole"),
         floats("quality"),
+        floats("gain"),
         tuple(step(index) for index in range(4)),
     )
 
