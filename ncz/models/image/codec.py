@@ -17,7 +17,7 @@ from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.models.image import latents as coding
 from ncz.models.image import weights
-from ncz.models.image.exact import BETWEEN, UNIT, Integers
+from ncz.models.image.exact import BETWEEN, UNIT, Integers, between
 from ncz.models.image.latents import HYPER_STRIDE, Latents
 from ncz.models.image.weights import Transforms
 
@@ -81,7 +81,7 @@ class ImageCodec:
         mix = self._mix(level)
         with torch.no_grad():
             full = padded(x, HYPER_STRIDE)
-            y, z = (part[0].permute(1, 2, 0) for part in self._guess(full, mix))
+            y, z = (part[0].permute(1, 2, 0) for part in self._guess(full, mix, level))
         places = coding.shapes(height, width, self.integers)[1]
         y = y[: places[0], : places[1]].contiguous()
         if ROUNDS[effort]:
@@ -91,9 +91,15 @@ class ImageCodec:
             y, z = refine.refined(smooth, self.transforms.synthesis, x, (y, z), mix, weight, pace)
         return coding.rounded(self.integers, y.numpy(), z.numpy(), level, (height, width))
 
-    def _guess(self, x: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+    def _guess(self, x: Tensor, mix: Tensor, level: int) -> tuple[Tensor, Tensor]:
+        import torch
+
+        from ncz.models.image.network import SIGHT
+
         y = self.transforms.analysis(x, mix)
-        return y, self.transforms.hyper_analysis(y)
+        z = self.transforms.hyper_analysis(y * (SIGHT * float(self.integers.gain[1, level])))
+        fine = torch.from_numpy(4096 / between(self.integers.fine, level)[0]).float()
+        return y, z * fine[None, :, None, None]
 
     def synthesise(self, latents: Latents) -> Pixels:
         """Pixels, float32 (H, W, 3), 0 … 1, of latents."""

@@ -89,6 +89,8 @@ class Integers:
         order: int64 (2, 2, latents), the step in which a latent is known, by place and channel.
         hyper: float64 (2, anchors, hyper channels): centres in 64ths, and indices of scales in
             64ths, of the hyper latents; integers.
+        fine: float64 (1, anchors, hyper channels), integers: what hyper latents are multiplied
+            with, in 4096ths.
         up_half, half, up_whole: from hyper latents to features.
         quality: float64 (anchors, features), integers, added to the features.
         gain: float64 (3, qualities), each with 24 bits: how much larger than at a gain of one
@@ -98,6 +100,7 @@ class Integers:
 
     order: npt.NDArray[np.int64]
     hyper: Floats
+    fine: Floats
     up_half: Layer
     half: Layer
     up_whole: Layer
@@ -138,6 +141,9 @@ class Integers:
         """
         height, width = hyper.shape[:2]
         x = hyper.reshape(height * width, -1).astype(np.float64)
+        x *= between(self.fine, quality)[0] / 4096
+        x += 0.5
+        np.floor(x, out=x)
         x = unfolded(self.up_half.activated(x), height, width)
         x = self.half.activated(beside(x))
         y = self.up_whole.of(x)

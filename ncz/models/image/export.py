@@ -66,6 +66,7 @@ def _integers(network: Network, ranges: dict[str, float]) -> dict[str, np.ndarra
     found = {
         "order": order(network.shape.latents)[0].permute(1, 2, 0).to(torch.uint8).numpy(),
         "hyper": _rounded(hyper).astype(np.int32),
+        "fine": _rounded(torch.exp(-predictor.hyper_gains) * 4096).astype(np.int32),
         "gain": _gains(network.shape.anchors, step_of_scale),
         "quality": _rounded(predictor.quality / per["features"]).astype(np.int32),
     }

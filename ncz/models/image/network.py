@@ -243,6 +243,8 @@ class Predictor(nn.Module):
         self.shape = shape
         self.hyper_centres = nn.Parameter(torch.zeros(shape.anchors, shape.hyper))
         self.hyper_scales = nn.Parameter(torch.zeros(shape.anchors, shape.hyper))
+        coarse = torch.linspace(-1.2, 0, shape.anchors)
+        self.hyper_gains = nn.Parameter(coarse[:, None].repeat(1, shape.hyper))
         self.up_half = nn.Conv2d(shape.hyper, 4 * 128, 1)
         self.halved = nn.Conv2d(128, 128, 3, padding=1)
         self.up_whole = nn.Conv2d(128, 4 * shape.features, 1)
@@ -292,17 +294,18 @@ class Network(nn.Module):
             quality: (N,) in 0 … anchors - 1.
 
         Returns:
-            Pixels like `x`; bits of each picture (N,), by noise in place of rounding.
+            Pixels like `x`; bits of each picture (N,).
         """
         mix = blend(quality, self.shape.anchors)
         y = self.analysis(x, mix).float()
         assert isinstance(self.usual, Tensor)
         gain = torch.exp(mix @ self.usual)[:, None, None, None]
-        z = self.hyper_analysis(y * (SIGHT / gain)).float()
+        fine = torch.exp(mix @ self.predictor.hyper_gains)[:, :, None, None]
+        z = self.hyper_analysis(y * (SIGHT / gain)).float() * fine
         centre = (mix @ self.predictor.hyper_centres)[:, :, None, None]
         scale = (mix @ self.predictor.hyper_scales)[:, :, None, None]
-        total = bits(noisy(z - centre), scale).sum((1, 2, 3))
-        features = self.predictor.features(rounded(z - centre) + centre, mix)
+        total = charged(z - centre, scale).sum((1, 2, 3))
+        features = self.predictor.features((rounded(z - centre) + centre) / fine, mix)
         known = torch.zeros_like(y)
         when = self.predictor.when(y.shape[2], y.shape[3])
         for index, step in enumerate(self.predictor.steps):
@@ -312,7 +315,7 @@ class Network(nn.Module):
             centre, scale = centre * gain, scale + torch.log(gain)
             now = when == index
             rest = y - centre
-            total = total + (bits(noisy(rest), scale) * now).sum((1, 2, 3))
+            total = total + (charged(rest, scale) * now).sum((1, 2, 3))
             known = torch.where(now, rounded(rest) + centre, known)
         return self.synthesis(known, mix), total
 
@@ -325,6 +328,17 @@ def rounded(x: Tensor) -> Tensor:
 def noisy(x: Tensor) -> Tensor:
     """`x` and noise as wide as a step of rounding."""
     return x + torch.rand_like(x) - 0.5
+
+
+def charged(rest: Tensor, scale: Tensor) -> Tensor:
+    """What latents cost that are rounded, with gradients that training can follow.
+
+    What a scale should be is learned of the latents as they are rounded. Where a latent should go
+    is learned with noise in the place of rounding, which has slopes but, for latents that are mostly
+    zero, costs twice as much.
+    """
+    pulled = bits(noisy(rest), scale.detach())
+    return bits(rounded(rest).detach(), scale) + (pulled - pulled.detach())
 
 
 def bits(rest: Tensor, scale: Tensor) -> Tensor:

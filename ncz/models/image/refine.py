@@ -60,6 +60,7 @@ class Smooth:
     def __init__(self, integers: Integers, quality: int) -> None:
         self.integers = integers
         centre, index = integers.hyper_law(quality)
+        self.fine = torch.from_numpy(between(integers.fine, quality)[0] / 4096).float()
         self.gain, self.inverse, self.higher = (float(g) for g in integers.gain[:, quality])
         self.hyper_centre = torch.from_numpy(centre / UNIT).float()
         self.hyper_scale = LOWEST + torch.from_numpy(index).float() * _STEP_OF_SCALE
@@ -82,7 +83,7 @@ class Smooth:
 
     def features(self, hyper: Tensor) -> Tensor:
         """(h, w, hyper channels) to (4 h, 4 w, features)."""
-        x = _unfolded(_cut(_of(self.up_half, hyper * UNIT)))
+        x = _unfolded(_cut(_of(self.up_half, hyper * self.fine * UNIT)))
         weight = self.half[0].reshape(3, 3, x.shape[2], -1).permute(3, 2, 0, 1)
         x = functional.conv2d(x.permute(2, 0, 1)[None], weight, padding=1)[0].permute(1, 2, 0)
         x = _cut(x * self.half[1] + self.half[2])

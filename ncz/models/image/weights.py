@@ -105,6 +105,7 @@ def integers_of(found: dict[str, np.ndarray]) -> Integers:
     return Integers(
         order,
         floats("hyper"),
+        floats("fine")[None],
         layer("up_half"),
         layer("half"),
         layer("up_whole"),
