@@ -1,7 +1,7 @@
 """Rate against distortion: rows of a benchmark, their means, and codecs held against each other.
 
-A row is one picture by one codec at one quality. Means are over the pictures at one quality: of bits
-per pixel, of PSNR in dB, and of MS-SSIM, which is turned into dB after that.
+A row is one picture by one codec at one quality. Means are over the pictures at one quality: of
+bits per pixel, of PSNR in dB, and of MS-SSIM, which is turned into dB after that.
 """
 
 from __future__ import annotations

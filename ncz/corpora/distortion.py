@@ -2,9 +2,9 @@
 
 ``python -m ncz.corpora.distortion FOLDER --out OUT`` encodes and decodes every picture with every
 codec at every quality and writes OUT/images.json, one row each. What is there already is not
-measured again, so that work can be interrupted, and other codecs added. ``--peers FILE`` takes rows
-of such a file in place of measuring peers. ``python -m ncz.corpora.publish --images OUT`` writes the
-page and the plots.
+measured again, so that work can be interrupted, and other codecs added. ``--peers FILE`` takes
+rows of such a file in place of measuring peers. ``python -m ncz.corpora.publish --images OUT``
+writes the page and the plot.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Each takes and gives uint8[height, width, 3]. Peers have their usual strong settings, with colour at
 half the resolution where that is their default for photographs. Codecs that are programs, such as
-video encoders, are not called from here: :mod:`ncz.corpora.distortion` takes their rows from a file.
+video encoders, are not called from here: :mod:`ncz.corpora.distortion` takes their rows from a
+file.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def ncz_at(effort: int, qualities: Sequence[float] = QUALITIES) -> Lossy:
 def peers() -> list[Lossy]:
     """All that can be measured here, had or not."""
     return [
-        _pillow("jpegturbo420", "JPEG", (10, 25, 45, 65, 80, 90), subsampling=2, optimize=True),
+        _pillow("jpegturbo420", "JPEG", (10, 25, 45, 65, 80, 90), subsampling=2, progressive=True),
         _pillow("webp_m6", "WEBP", (2, 15, 40, 65, 82, 92), method=6),
         _pillow("avif_s6_420", "AVIF", (15, 30, 45, 58, 70, 80), speed=6, subsampling="4:2:0"),
         _pillow("jxl_e7", "JXL", (10, 30, 60, 75, 85, 90), effort=7),
