@@ -14,6 +14,7 @@ import contextlib
 import importlib.util
 import math
 import os
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +174,15 @@ def _kept() -> Path:
 
 @lru_cache(maxsize=1)
 def _network() -> Any:
-    lpips = importlib.import_module("lpips")
-    # It tells standard output what it loads.
-    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
-        return lpips.LPIPS(net="alex", verbose=False).eval()
+    # It tells standard output and the warnings what it loads.
+    with (
+        Path(os.devnull).open("w") as nothing,
+        contextlib.redirect_stdout(nothing),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module("lpips").LPIPS(net="alex", verbose=False).eval()
+        except Exception as error:  # such as a torchvision made for another torch
+            reason = " ".join(str(error).split())
+            raise NotMeasurable(f"LPIPS cannot be loaded: {reason}") from error

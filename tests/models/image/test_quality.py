@@ -104,6 +104,17 @@ def test_lpips_says_what_it_lacks(monkeypatch, tmp_path: Path) -> None:
         quality.lpips(scene(40, 40), scene(40, 40))
 
 
+def test_a_broken_lpips_is_a_sentence(monkeypatch, tmp_path: Path) -> None:
+    def broken(**options):
+        raise RuntimeError("operator torchvision::nms\ndoes not exist")
+
+    monkeypatch.setattr(quality, "no_lpips", lambda: None)
+    monkeypatch.setitem(sys.modules, "lpips", SimpleNamespace(LPIPS=broken))
+    quality._network.cache_clear()
+    with pytest.raises(quality.NotMeasurable, match="cannot be loaded: operator torchvision::nms"):
+        quality.lpips(scene(40, 40), scene(40, 40))
+
+
 def test_lpips_hands_pictures_to_the_network_as_it_wants_them(monkeypatch, tmp_path: Path) -> None:
     class Network:
         """Takes what LPIPS takes, and measures the mean difference in its stead."""
