@@ -1,1 +1,1 @@
-"""Pictures: how far one is from another, and what learned codecs make of them."""
+"""Pictures: a learned transform, exact entropy coding of its latents, and how it was trained."""
