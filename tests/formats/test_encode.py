@@ -209,6 +209,7 @@ def test_a_circuit_that_is_lost_is_missed(pixels, tmp_path, monkeypatch):
     coded = by_options(RAW, pixels)
     monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "other"))
     monkeypatch.setattr(files, "_offered", {})
+    monkeypatch.setattr(files, "_ready", {})
     with pytest.raises(ModelMissing, match="say where its file is with: --model FILE"):
         ncz.decompress(coded)
     assert ncz.info(coded).members[0].models[0].name == "my"
