@@ -38,7 +38,7 @@ def test_bits_cost_what_the_circuit_says():
     symbols, _ = CODES.leaves.symbols(IMAGES[:, CODES.tree.order].astype(np.int64))
     rows = torch.from_numpy(symbols).long()
     bits = -Network(CODES.tree, "cpu").likelihood(restored(CODES), rows) / np.log(2)
-    bits += CODES.leaves.bits_beyond(symbols).sum(axis=1)
+    bits += torch.from_numpy(CODES.leaves.bits_beyond(symbols)).sum(dim=1)
     # Bytes alone can come, and what the escape stands for is less than the coder has it for.
     whole = float(bits.sum())
     assert 0.97 * whole < found.sum() <= whole * 1.0001
