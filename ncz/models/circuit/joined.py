@@ -247,7 +247,7 @@ def mixed(
             for k in range(3):
                 error = y - 1 / (1 + np.exp(-guess[k]))
                 weights[k, where[k]] += rate * error * heard
-            node = node * 2 + y
+            node = node * 2 + int(y)
     return bits
 
 
