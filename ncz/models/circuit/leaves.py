@@ -20,10 +20,11 @@ Ints = NDArray[np.int64]
 MAX_SYMBOLS = 256
 _FAR = 1 << 62  # no range is wider
 _WIDE = 1 << 20  # values that a variable has to have for the escape to be dear
-_BEYOND = 16  # ranges on either side of the data,
-_WIDER = 4  # each so many times as wide as the one before it,
+_BEYOND = 8  # ranges on either side of the data,
+_WIDER = 16  # each so many times as wide as the one before it,
 _NEXT = 0.25  # and the first this part of what the data spans,
 _LEAST_NEXT = 16  # or so many values
+_GAPS = 32  # between them, the widest; a symbol takes 16 bytes of a circuit's file and more
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def reaching(found: Leaves, domains: list[tuple[int, int]], which: list[bool]) -
     Args:
         found: by :func:`learn`.
         domains: as there.
-        which: variables whose near values are alike.
+        which: variables whose near values are alike, and that have new ones.
     """
     lows: list[Ints] = []
     widths: list[Ints] = []
@@ -162,7 +163,9 @@ def _unseen(own: list[tuple[int, int]], least: int, count: int) -> list[tuple[in
     if room < 0 or not own:
         return []
     gaps = [(low + width, after - low - width) for (low, width), (after, _) in pairwise(own)]
-    gaps = sorted((gap for gap in gaps if 0 < gap[1] <= _FAR), key=lambda gap: -gap[1])[:room]
+    gaps = sorted((gap for gap in gaps if 0 < gap[1] <= _FAR), key=lambda gap: -gap[1])[
+        : min(room, _GAPS)
+    ]
     low, high = own[0][0], sum(own[-1])
     step = max(_LEAST_NEXT, int(_NEXT * (high - low)))
     least, top = (least, least + count) if count else (-(1 << 63), 1 << 63)

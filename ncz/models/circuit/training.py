@@ -152,13 +152,13 @@ def train(
     held, kept = values[shuffled[:out]], values[shuffled[out:]]
     mark = {"plan": asdict(plan), "rows": len(values), "digest": _digest(values)}
     ordered = ordered or [True] * len(domains)
-    state = _resumed(checkpoint, mark)
-    if state is None:
-        state = _begun(kept, domains, ordered, plan, generator)
     new = [
         _novelty(values[:, column], domain) if alike and is_wide(domain) else 0.0
         for column, (alike, domain) in enumerate(zip(ordered, domains, strict=True))
     ]
+    state = _resumed(checkpoint, mark)
+    if state is None:
+        state = _begun(kept, domains, new, plan, generator)
     course = _Course(state, kept, held, plan, ordered, new, device)
     total = plan.grow * plan.young + plan.epochs
     while state.epoch < total and state.worse < plan.patience:
@@ -195,11 +195,11 @@ def _novelty(values: Ints, domain: tuple[int, int]) -> float:
 def _begun(
     kept: Ints,
     domains: list[tuple[int, int]],
-    ordered: list[bool],
+    new: list[float],
     plan: Plan,
     generator: torch.Generator,
 ) -> State:
-    found = reaching(learn(kept, domains), domains, ordered)
+    found = reaching(learn(kept, domains), domains, [share > 0 for share in new])
     symbols, _ = found.symbols(kept)
     tree = chow_liu(symbols)
     leaves = found.of(tree.order)
