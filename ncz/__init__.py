@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ncz.formats.info import FileInfo, info
     from ncz.formats.many import FileResult, compress_many, decompress_many
     from ncz.formats.oneshot import compress, decompress
+    from ncz.formats.records.reader import RecordReader, open_records
     from ncz.formats.workers import workers
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ __all__ = [
     "NczError",
     "NoRecords",
     "OutputLimitError",
+    "RecordReader",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
@@ -70,6 +72,7 @@ __all__ = [
     "decompress_many",
     "info",
     "open",
+    "open_records",
     "workers",
 ]
 
@@ -79,12 +82,14 @@ _HOME = {
     "Decompressor": "ncz.formats.decode",
     "FileInfo": "ncz.formats.info",
     "FileResult": "ncz.formats.many",
+    "RecordReader": "ncz.formats.records.reader",
     "compress": "ncz.formats.oneshot",
     "compress_many": "ncz.formats.many",
     "decompress": "ncz.formats.oneshot",
     "decompress_many": "ncz.formats.many",
     "info": "ncz.formats.info",
     "open": "ncz.formats.file",
+    "open_records": "ncz.formats.records.reader",
     "workers": "ncz.formats.workers",
 }
 

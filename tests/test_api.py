@@ -22,6 +22,7 @@ DOCUMENTED = [
     "ncz.formats.info",
     "ncz.formats.many",
     "ncz.formats.oneshot",
+    "ncz.formats.records.reader",
     "ncz.formats.workers",
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ncz.cli import beforehand
+from ncz.cli import beforehand, options
 from ncz.cli.exits import Failure
 from ncz.cli.reporting import Reporter
 from ncz.corpora import bench, builtin, machine, peers, plot, registry, report, rows, select
@@ -21,6 +21,7 @@ Examples:
   ncz bench canterbury --levels 3,6       a corpus from NCZ_CORPORA, cache or internet
   ncz bench letters/ --levels 6,7,9       with the language model
   ncz bench logs/ --peers zstd,xz --out logs-bench
+  ncz bench readings.csv --model readings.circuit
 """
 
 
@@ -48,6 +49,7 @@ def _levels(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
     callback=_levels,
     help="Levels of ncz, by comma; '' leaves ncz out.",
 )
+@options.circuit
 @click.option(
     "--repeat",
     type=click.IntRange(min=1),
@@ -86,6 +88,7 @@ def command(
     listing: bool,
     wanted: str | None,
     levels: tuple[int, ...],
+    circuit: Path | None,
     repeat: int,
     jobs: int,
     limit: float,
@@ -110,7 +113,7 @@ def command(
         raise click.UsageError("--resume needs --out, the folder with the earlier rows")
     if out is not None and drawing:
         plot.require()
-    codecs = _codecs(wanted, levels)
+    codecs = _codecs(wanted, levels, circuit)
     if any(level in MODEL_LEVELS for level in levels):
         beforehand.Model(Reporter(quiet=quiet), progress=True).bring()
     items = [item for target in targets for item in select.select(target, _note(quiet))]
@@ -133,8 +136,10 @@ def command(
         raise Failure(" ".join(bad))
 
 
-def _codecs(wanted: str | None, levels: Sequence[int]) -> list[Peer]:
+def _codecs(wanted: str | None, levels: Sequence[int], circuit: Path | None) -> list[Peer]:
     ours: list[Peer] = [peers.ncz_at(level) for level in levels]
+    if circuit is not None:
+        ours.append(peers.ncz_by(circuit))
     if wanted is None:
         theirs = peers.defaults()
     else:

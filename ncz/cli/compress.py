@@ -92,11 +92,14 @@ def command(
     gguf = options.existing(model) if engine == "llama" and model is not None else None
     if gguf is None and engine == "llama":
         raise click.UsageError("--engine llama needs a GGUF file: --model FILE")
-    circuit = _circuit(model) if engine == "exact" and model is not None else None
+    circuit = options.offered_circuit(model) if engine == "exact" and model is not None else None
     if circuit is not None and level is not None and level in MODEL_LEVELS:
         raise click.UsageError(f"a circuit is for -1 to -6, and -{level} has a language model")
     if circuit is not None and resume:
-        raise click.UsageError("--resume does not know how to go on with a circuit")
+        raise click.UsageError(
+            "--resume does not go with a circuit, whose place in the file the first block decides "
+            "and which takes seconds: leave out --resume"
+        )
     if only_model and circuit is None:
         raise click.UsageError("--only-model needs a circuit: --model FILE")
     if gguf is not None and level is not None and level not in MODEL_LEVELS:
@@ -161,15 +164,3 @@ def command(
     direction = Direction(True, derive, prepare)
     transfer = Transfer(direction, destination, reporter, not no_progress, tasks)
     ctx.exit(transfer.run(inputs))
-
-
-def _circuit(named: str) -> Path:
-    from ncz.codec.errors import NczError
-    from ncz.models.circuit import files
-
-    try:
-        path = files.resolve(named)
-        files.offer(path)
-    except NczError as error:
-        raise click.UsageError(str(error)) from None
-    return path

@@ -250,6 +250,34 @@ def engine(function: F) -> F:
     return function
 
 
+def circuit(function: F) -> F:
+    """--model as `circuit`, the file of a circuit or None, for commands that try one out."""
+    return click.option(
+        "--model",
+        "circuit",
+        metavar="CIRCUIT",
+        callback=_existing_circuit,
+        help="With a circuit made by ncz train, too, or one that comes with ncz, by its name.",
+    )(function)
+
+
+def _existing_circuit(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
+    return None if value is None or ctx.resilient_parsing else offered_circuit(value)
+
+
+def offered_circuit(named: str) -> Path:
+    """The circuit of that name, known from now on; a mistake in the call if there is none."""
+    from ncz.codec.errors import NczError
+    from ncz.models.circuit import files
+
+    try:
+        path = files.resolve(named)
+        files.offer(path)
+    except NczError as error:
+        raise click.UsageError(str(error)) from None
+    return path
+
+
 def gguf(function: F) -> F:
     """--model, which makes a GGUF known to whatever restores."""
     return click.option(

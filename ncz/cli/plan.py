@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ncz.formats.levels import LEVELS, MODEL_LEVELS
 
 if TYPE_CHECKING:
     from ncz.formats.estimate import Estimate
+    from ncz.formats.options import CompressOptions
     from ncz.formats.sample import Sample
 
 _COLUMNS = (("compress", 9), ("restore", 9), ("ready", 8), ("memory", 8), ("size", 8), ("", 8))
@@ -38,6 +39,7 @@ _NUMBERS = ("seconds_in", "seconds_out", "seconds_ready", "memory", "size")
     metavar="N",
     help="Reckon with N blocks at a time; 0 means one per core.  [default: 1]",
 )
+@options.circuit
 @options.memlimit
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors and what is asked for.")
 @click.option("--json", "records", is_flag=True, help="Print one JSON object per file.")
@@ -46,6 +48,7 @@ def command(
     ctx: click.Context,
     files: tuple[str, ...],
     threads: int,
+    circuit: Path | None,
     memlimit: int | None,
     quiet: bool,
     records: bool,
@@ -60,15 +63,24 @@ def command(
     \b
       ncz plan report.txt
       ncz plan -6 -7 --json report.txt
+      ncz plan -6 --model readings.circuit readings.csv
     """
     if not files:
         raise click.UsageError("nothing to plan: name a file")
+    plain = [level for level in levels or LEVELS if level not in MODEL_LEVELS]
+    if circuit is not None and not plain:
+        raise click.UsageError("a circuit is for -1 to -6: name one of them, too")
     reporter = Reporter(quiet=quiet, records=records)
     announce_waiting(reporter)
 
     def one(name: str, record: Record) -> int:
+        from ncz.formats.options import CompressOptions
+
         sample = _read(name)
-        rows = _estimates(sample, levels or tuple(LEVELS), threads, memlimit)
+        chosen = [CompressOptions(level, threads, memlimit=memlimit) for level in levels or LEVELS]
+        if circuit is not None:
+            chosen += [replace(how, circuit=circuit) for how in chosen if how.level == max(plain)]
+        rows = _estimates(sample, chosen)
         if records:
             record.update(size=sample.size, estimates=[_record(row) for row in rows])
             return exits.OK
@@ -100,21 +112,18 @@ def _read(name: str) -> Sample:
     return found
 
 
-def _estimates(
-    sample: Sample, levels: tuple[int, ...], threads: int, memlimit: int | None
-) -> Iterator[Estimate]:
-    """One for each level and device that makes a difference to it, as they are found."""
+def _estimates(sample: Sample, chosen: Sequence[CompressOptions]) -> Iterator[Estimate]:
+    """One for each way and device that makes a difference to it, as they are found."""
     from ncz.formats.estimate import Calibration
-    from ncz.formats.options import CompressOptions
 
-    with_model = [level for level in levels if level in MODEL_LEVELS]
+    with_model = [how for how in chosen if how.level in MODEL_LEVELS]
     calibration = Calibration(sample, "cpu")
-    for level in levels:
-        yield calibration.estimate(CompressOptions(level, threads, memlimit=memlimit))
+    for how in chosen:
+        yield calibration.estimate(how)
     for device in _others() if with_model else ():
         calibration = calibration.on(device)
-        for level in with_model:
-            yield calibration.estimate(CompressOptions(level, threads, memlimit=memlimit))
+        for how in with_model:
+            yield calibration.estimate(how)
 
 
 def _others() -> list[str]:

@@ -123,6 +123,21 @@ def ncz_at(level: int) -> Library:
     return replace(ours, warm_up=512, tokens=tokens) if level in MODEL_LEVELS else ours
 
 
+def ncz_by(circuit: Path) -> Library:
+    """ncz at its default level by the circuit in a file."""
+    from ncz.models.circuit import files
+
+    name = circuit.stem if circuit in files.shipped().values() else str(circuit)
+
+    def encode(raw: bytes) -> bytes:
+        return ncz.compress(raw, circuit=circuit)
+
+    def decode(coded: bytes, raw_size: int) -> bytes:
+        return ncz.decompress(coded, threads=1)
+
+    return Library(f"{_BY}{name}", "ncz", "ncz", "ncz", encode, decode)
+
+
 def families() -> tuple[str, ...]:
     """What ``--peers`` knows, in the order of the tables."""
     return tuple(dict.fromkeys(peer.family for peer in PEERS))
@@ -153,6 +168,10 @@ def chosen(wanted: str) -> list[Peer]:
 
 def by_name(name: str) -> Peer:
     """The codec that tables call `name`, ncz's levels among them."""
+    if name.startswith(_BY):
+        from ncz.models.circuit import files
+
+        return ncz_by(files.resolve(name.removeprefix(_BY)))
     if name.startswith("ncz-"):
         return ncz_at(int(name.removeprefix("ncz-")))
     return next(peer for peer in PEERS if peer.name == name)
@@ -280,6 +299,7 @@ def _ppmd_decode(coded: bytes, raw_size: int) -> bytes:
 _SEVEN_ZIP = "7zz" if shutil.which("7zz") else "7z"  # the first is the author's own build
 
 _REPEATS = ("xz", "zstd-cli", "brotli-cli")
+_BY = "ncz by "  # a circuit
 
 PEERS: tuple[Peer, ...] = (
     Library("zlib-9", "zlib", "zlib", None, _zlib_encode, _zlib_decode),

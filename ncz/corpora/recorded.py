@@ -103,15 +103,10 @@ def model_bits(path: Path, rows: np.ndarray[Any, np.dtype[Any]]) -> float:
     import torch
 
     from ncz.models.circuit import exact
-    from ncz.models.circuit.network import Network, Parameters, normalized
+    from ncz.models.circuit.network import Network, restored
 
     codes = exact.load(path).codes
-    values = torch.from_numpy(exact.table().astype(np.float32) / (1 << 30))
-    start = torch.from_numpy(codes.leaves.start)
-    root = values[torch.from_numpy(codes.root.astype(np.int64))]
-    edges = values[torch.from_numpy(codes.edges.astype(np.int64))]
-    leaves = values[torch.from_numpy(codes.symbols.astype(np.int64))]
-    parameters = normalized(Parameters(root, edges, leaves, start))
+    parameters = restored(codes)
     network = Network(codes.tree, "cpu")
     ordered = np.ascontiguousarray(rows[:, codes.tree.order], np.int64)
     symbols, _ = codes.leaves.symbols(ordered)

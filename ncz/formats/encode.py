@@ -187,12 +187,16 @@ class Encoder:
         raw = bytes(self._buffer)
         if self._plan.cut is not None:
             raw = raw[: self._plan.cut(raw, self._plan.block_size)]
-            if self._plan.open:
-                self._plan = levels.decided(self._plan, raw, alone=self.raw_size == len(raw))
-                self._pipeline.close()
-                self._pipeline = self._working()
+        known: levels.Coded = {}
+        if self._plan.open:
+            self._plan, known = levels.decided(self._plan, raw, self.raw_size == len(raw))
+            self._pipeline.close()
+            self._pipeline = self._working()
         del self._buffer[: len(raw)]
         kept = self._next_kept()
+        if kept is None and known:  # it is coded, but for what comes after, and it is the first
+            yield from self._lay(_code(self._plan, raw, known), raw)
+            return
         if kept is None:
             self._raw.append(raw)
             self._pipeline.submit(raw)
@@ -269,9 +273,9 @@ def _check_same(plan: Plan, kept: Block, raw: bytes, crew: Crew | None) -> None:
             raise DoesNotFit(f"its block {kept.index} cannot be decoded to what it was made from")
 
 
-def _code(plan: Plan, raw: bytes) -> _Coded:
+def _code(plan: Plan, raw: bytes, known: levels.Coded | None = None) -> _Coded:
     try:
-        coder, coded = verify.encode(plan, raw)
+        coder, coded = verify.encode(plan, raw, known)
     except MemoryError:
         raise NczError(
             f"out of memory while coding a block of {len(raw)} bytes; "

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ncz.codec import crew
+from ncz.codec.coder import Coder
 from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders, levels, oneshot
 from ncz.formats.levels import DEFAULT, Plan
@@ -94,10 +95,15 @@ class Calibration:
         return other
 
     def estimate(self, options: CompressOptions) -> Estimate:
-        """What compressing by `options`, without a `gguf`, takes. No model is fetched for it."""
+        """What compressing by `options`, without a `gguf`, takes. No model is fetched for it.
+
+        Where a circuit is no help, it is what compressing takes without.
+        """
         device = self._device or CPU
         try:
             with self._on_device():
+                if options.circuit is not None and self._sample.size:
+                    return self._with_circuit(options, device)
                 plan = _plan(options)
                 if self._sample.size:
                     return self._estimate(options, plan, device)
@@ -169,6 +175,55 @@ class Calibration:
             min(round(coded * size / block), size) + _FRAME + _BLOCK * (blocks - 1),
             how,
         )
+
+    def _with_circuit(self, options: CompressOptions, device: str) -> Estimate:
+        size, level = self._sample.size, options.level
+        ready, plan = _timed(lambda: _plan(options))
+        within, named = plan.coders[-2:]
+        mixing = self._rate(level)
+        records = self._of_records(plan, named)
+        if records is None or (not options.only and records.coded >= mixing.coded):
+            if options.only:
+                raise NczError("not the records of the circuit")
+            plain = replace(options, circuit=None)
+            found = self._estimate(plain, _plan(plain), device)
+            return replace(found, how=f"not the records of {plan.models[0].name}: as -{level}")
+        block = min(size, plan.block_size)
+        blocks = -(-size // block)
+        file = len(coders.with_circuit(within, b""))
+        inside = (records.coded * block + file) < mixing.coded * block
+        threads = fit_threads(options.threads, plan.memory, plan.block_size, options.memlimit)
+        threads = min(threads, blocks)
+        waves = max(1.0, size / block / min(threads, crew.cores())) * block
+        others = 0.0 if options.only else mixing.seconds_in  # tried, too, where records are coded
+        return Estimate(
+            level,
+            device,
+            (records.seconds_in + others) * waves,
+            records.seconds_out * waves,
+            ready + self._ready[level > 1],
+            threads * replace(plan, block_size=block).memory
+            + held(threads, block)
+            + _PYTHON
+            + _COMPILED,
+            round(records.coded * size) + inside * file * blocks + _FRAME + _BLOCK * (blocks - 1),
+            f"circuit {plan.models[0].name}, {records.how}",
+        )
+
+    def _of_records(self, plan: Plan, named: Coder) -> _Rate | None:
+        """What the coder of records takes; None where these are not its records."""
+        assert plan.cut is not None
+        data = self._sample.data[: min(_MOST, plan.block_size)]
+        whole = len(data) == self._sample.size
+        part = data if whole else data[: plan.cut(data, len(data))]
+        if named.encode(part) is None:  # compiles, too
+            return None
+        seconds_in, coded = _timed(lambda: named.encode(part))
+        assert coded is not None
+        seconds_out, _ = _timed(lambda: named.decode(coded, len(part)))
+        how = "all of it" if whole else f"{len(part):,} bytes of it"
+        size = len(part)
+        return _Rate(seconds_in / size, seconds_out / size, len(coded) / size, how)
 
     def _block_in(self, level: int, plan: Plan, block: int) -> float:
         """Seconds to encode one block of `block` bytes."""
@@ -293,7 +348,14 @@ class _Text:
 
 
 def _plan(options: CompressOptions) -> Plan:
-    plan = levels.plan(options.level, options.block_size, options.streams, options.gguf)
+    plan = levels.plan(
+        options.level,
+        options.block_size,
+        options.streams,
+        options.gguf,
+        options.circuit,
+        options.only,
+    )
     return replace(plan, verify=options.verify)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ncz.codec.coder import Coder, ModelRef
+from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders
 
@@ -130,12 +130,17 @@ def size_of_blocks(level: int, wanted: int | None = None) -> int:
     return wanted or (8 * _MIB if level <= 4 else 16 * _MIB)
 
 
-def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
+Coded = dict[CoderSpec, bytes | None]
+"""What coders made of a block, by what a header says of them."""
+
+
+def encode(plan: Plan, raw: bytes, known: Coded | None = None) -> tuple[int, bytes]:
     """The index in ``plan.coders`` of the coder that was chosen for a block, and the coded bytes.
 
     The shortest of all coders is taken, so coded bytes are never longer than `raw`, unless `plan`
     has only a circuit code it. Where the block is shorter than others would be, it is taken to be
-    all there is, and what the header needs to name models counts, too.
+    all there is, and what the header needs to name models counts, too. What is `known` already is
+    not coded again.
 
     Raises:
         NczError: only a circuit may code it, and cannot.
@@ -144,9 +149,10 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
     naming = len(_header(plan)) - len(_header(plan.lean(None))) if len(raw) < plan.block_size else 0
     # The slowest comes first, so that the meter shows it and not how soon the quick ones are done.
     for i in reversed(range(1, len(plan.coders))):
-        coded = plan.coders[i].encode(raw)
+        coder = plan.coders[i]
+        coded = known[coder.spec] if known and coder.spec in known else coder.encode(raw)
         if coded is not None:
-            extra = naming if plan.coders[i].spec.id in coders.WITH_MODELS else 0
+            extra = naming if coder.spec.id in coders.WITH_MODELS else 0
             found.append((len(coded) + extra, i, coded))
     if plan.only:
         found = [one for one in found if plan.coders[one[1]].spec.id in _OF_RECORDS]
@@ -159,7 +165,7 @@ def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
     return best, shortest
 
 
-def decided(plan: Plan, raw: bytes, alone: bool = True) -> Plan:
+def decided(plan: Plan, raw: bytes, alone: bool = True) -> tuple[Plan, Coded]:
     """Where a circuit may stand in the blocks or be named: what is better for a file's first block.
 
     A file that needs no other is better, as long as the circuit is worth its bytes. One file does
@@ -170,17 +176,25 @@ def decided(plan: Plan, raw: bytes, alone: bool = True) -> Plan:
         raw: the first block.
         alone: there is no other. If only a circuit may code them, it is named where there are
             others, for the last one may be too short for a circuit in it.
+
+    Returns:
+        the plan, and what was coded to decide, for :func:`encode`.
     """
+    known: Coded = {}
     if not plan.open:
-        return plan
+        return plan, known
     within, named = plan.coders[-2:]
-    coded = named.encode(raw) if alone or not plan.only else None
-    if coded is not None:
-        others = (coder.encode(raw) for coder in plan.coders[1:-2])
-        best = min((len(other) for other in others if other is not None), default=len(raw))
-        if len(coders.with_circuit(within, coded)) < min(best, len(raw)):
-            return replace(plan, coders=plan.coders[:-1], models=())
-    return replace(plan, coders=(*plan.coders[:-2], named))
+    if alone or not plan.only:
+        coded = known[named.spec] = named.encode(raw)
+        if coded is not None:
+            for coder in plan.coders[1:-2]:
+                known[coder.spec] = coder.encode(raw)
+            others = [other for spec, other in known.items() if spec != named.spec]
+            best = min((len(other) for other in others if other is not None), default=len(raw))
+            held = known[within.spec] = coders.with_circuit(within, coded)
+            if len(held) < min(best, len(raw)):
+                return replace(plan, coders=plan.coders[:-1], models=()), known
+    return replace(plan, coders=(*plan.coders[:-2], named)), known
 
 
 def _header(plan: Plan) -> bytes:

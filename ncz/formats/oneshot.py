@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 from ncz.codec.crew import Crew
 from ncz.formats.encode import Bytes, Encoder
@@ -19,6 +21,7 @@ def compress(
     block_size: int | None = None,
     verify: bool | None = None,
     crew: Crew | None = None,
+    circuit: str | os.PathLike[str] | None = None,
 ) -> bytes:
     """`data` as an .ncz file.
 
@@ -33,9 +36,13 @@ def compress(
             decompressing. Every level of this function is exact, so None is False here.
         crew: who codes them, in place of threads; see :func:`ncz.workers`. Never changes the
             output either.
+        circuit: at levels 1 to 6, the file of a circuit that ``ncz train`` made, or the name of one
+            that comes with ncz. It codes the records that it was trained for, which
+            :func:`ncz.open_records` reads one by one; what is not these is coded as ever.
 
     Raises:
         ValueError: an argument is out of its range.
+        ModelError: `circuit` is none.
         ModelMissing: the level needs a language model that this machine does not have;
             ``ncz models pull`` gets it.
         NczError: a block was verified and did not come back.
@@ -44,7 +51,8 @@ def compress(
     >>> len(ncz.compress(bytes(100_000), level=1)) < 200
     True
     """
-    options = CompressOptions(level, threads, block_size, verify=verify)
+    named = None if circuit is None else _circuit(os.fspath(circuit))
+    options = CompressOptions(level, threads, block_size, verify=verify, circuit=named)
     encoder = Encoder.of(options, crew)
     try:
         return b"".join([*encoder.feed(data), *encoder.finish()])
@@ -85,3 +93,9 @@ def decompress(
     options = DecompressOptions(threads=threads, memlimit=memlimit, max_output=max_output)
     decompress_stream(io.BytesIO(data), out, options, crew=crew)
     return out.getvalue()
+
+
+def _circuit(named: str) -> Path:
+    from ncz.models.circuit import files
+
+    return files.resolve(named)

@@ -19,16 +19,16 @@ from ncz.formats.levels import Plan
 HALVES = 2  # of the work on a block, for whoever watches: coding and decoding
 
 
-def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
+def encode(plan: Plan, raw: bytes, known: levels.Coded | None = None) -> tuple[int, bytes]:
     """As :func:`ncz.formats.levels.encode`, and what `plan` wants verified gives `raw` back.
 
     Raises:
         NczError: it does not, and the coder is one that should.
     """
     if not any(map(plan.verifies, plan.coders)):
-        return levels.encode(plan, raw)
+        return levels.encode(plan, raw, known)
     with meter.scaled(1, HALVES):
-        index, coded = levels.encode(plan, raw)
+        index, coded = levels.encode(plan, raw, known)
     if not plan.verifies(plan.coders[index]) or gives_back(plan, index, coded, raw):
         return index, coded
     if plan.coders[index].exact:

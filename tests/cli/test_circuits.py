@@ -1,5 +1,6 @@
 """``--model`` with a circuit: what is coded by it, what is not, and where it is missed."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_only_the_model_refuses_other_data_and_leaves_nothing(ncz):
     [
         (("-7", "--model", "my.circuit"), "a circuit is for -1 to -6, and -7 has a language model"),
         (("--only-model",), "--only-model needs a circuit: --model FILE"),
-        (("--resume", "--model", "my.circuit"), "--resume does not know how to go on with"),
+        (("--resume", "--model", "my.circuit"), "leave out --resume"),
         (("--model", "none"), "none is no circuit: there is no such file"),
         (("--model", "b"), "this is no circuit; make one with: ncz train"),
     ],
@@ -86,6 +87,7 @@ def test_one_that_is_missing_is_named_and_given(ncz, monkeypatch, tmp_path):
     Path("a").unlink()
     monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "other"))
     monkeypatch.setattr(files, "_offered", {})
+    monkeypatch.setattr(files, "_ready", {})
     for args in (("decompress",), ("test",), ("cat",), ("cat", "--record", "3")):
         result = ncz(*args, "a.ncz")
         assert result.code == 4, args
@@ -96,6 +98,7 @@ def test_one_that_is_missing_is_named_and_given(ncz, monkeypatch, tmp_path):
     assert ncz("decompress", "--model", "my.circuit", "a.ncz").code == 0
     assert Path("a").read_bytes() == RAW
     monkeypatch.setattr(files, "_offered", {})
+    monkeypatch.setattr(files, "_ready", {})
     assert ncz("cat", "a.ncz").out == RAW, "it is kept from then on"
 
 
@@ -110,3 +113,26 @@ def test_explained(ncz):
     assert ncz("compress", "-2", "--model", "my.circuit", "a").code == 0
     result = ncz("explain", "a.ncz")
     assert result.code in (0, 1) and "internal error" not in result.err
+
+
+def test_planned_for(ncz):
+    raw = circuits.pixels(3000, seed=2)
+    Path("a").write_bytes(raw)
+    found = ncz("plan", "-q", "--json", "-2", "--model", "my.circuit", "a", "b")
+    records, other = (json.loads(line)["estimates"] for line in found.out.splitlines())
+    assert [row["how"] for row in records] == ["all of it", "circuit my, all of it"]
+    assert ncz("compress", "-2", "--model", "my.circuit", "a").code == 0
+    assert records[1]["size"] == pytest.approx(Path("a.ncz").stat().st_size, rel=0.05)
+    assert records[1]["size"] < records[0]["size"] and records[1]["memory"] > 0
+    assert other[1]["how"] == "not the records of my: as -2"
+    assert other[1]["size"] == other[0]["size"]
+    result = ncz("plan", "-q", "-7", "--model", "my.circuit", "a")
+    assert (result.code, "name one of them" in result.err) == (2, True)
+
+
+def test_measured_beside_others(ncz):
+    found = ncz(
+        *("bench", "-q", "a", "--peers", "none", "--levels", "1", "--model", "my.circuit", "--json")
+    )
+    ours = {row["codec"]: row for row in json.loads(found.out)["rows"]}
+    assert 0 < ours["ncz by my.circuit"]["coded_size"] < ours["ncz-1"]["coded_size"]

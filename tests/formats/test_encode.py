@@ -178,6 +178,19 @@ def test_nothing_is_coded_by_anything(pixels):
     assert ncz.decompress(by_options(b"", changed(pixels, only=True))) == b""
 
 
+@pytest.mark.parametrize("count", [500, 30_000])
+def test_the_first_block_is_coded_once(pixels, monkeypatch, count):
+    coded = []
+    encode = RecordsCoder.encode
+    monkeypatch.setattr(
+        RecordsCoder, "encode", lambda self, raw: coded.append(len(raw)) or encode(self, raw)
+    )
+    raw = circuits.pixels(count, seed=2)
+    made = by_options(raw, changed(pixels, block_size=180_000))
+    assert coded == sizes(made)
+    assert ncz.decompress(made) == raw
+
+
 def test_several_members(pixels):
     with mock.patch.object(sections, "MEMBER_BLOCKS", 2):
         coded = by_options(RAW, pixels)
@@ -209,6 +222,7 @@ def test_a_circuit_that_is_lost_is_missed(pixels, tmp_path, monkeypatch):
     coded = by_options(RAW, pixels)
     monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "other"))
     monkeypatch.setattr(files, "_offered", {})
+    monkeypatch.setattr(files, "_ready", {})
     with pytest.raises(ModelMissing, match="say where its file is with: --model FILE"):
         ncz.decompress(coded)
     assert ncz.info(coded).members[0].models[0].name == "my"

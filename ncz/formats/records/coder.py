@@ -260,10 +260,9 @@ def closed(values: NDArray[np.integer], variables: tuple[Variable, ...]) -> NDAr
     return _closed(values.astype(np.int64), variables)
 
 
-@functools.lru_cache(maxsize=1)  # for who decodes others' files: one is in memory, not several
 def _circuit(data: bytes) -> Circuit:
     try:
-        return exact.from_bytes(data)
+        return files.ready(data)
     except ModelError as error:
         raise FormatError(str(error)) from None
 

@@ -7,8 +7,8 @@ restores what it made, wherever the file went. Another machine is told where it 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
+import threading
 from pathlib import Path
 
 from ncz.codec.cache import cache_folder, sha256_of, write_whole
@@ -20,7 +20,11 @@ from ncz.models.circuit.exact import Circuit
 SUFFIX = ".circuit"
 _LARGEST = 1 << 30  # bytes of a file
 
+_IN_MEMORY = 2  # circuits: the one at work, and the one of the file before
+
 _offered: dict[bytes, Path] = {}  # by digest, in this process
+_ready: dict[bytes, Circuit] = {}  # by digest, what was used last at the end
+_lock = threading.RLock()  # so that threads that start at once do not all make the same
 
 
 def shipped() -> dict[str, Path]:
@@ -54,8 +58,7 @@ def offer(path: Path) -> ModelRef:
         ModelError: there is no such file, or it is no circuit.
     """
     data = read(path)
-    exact.parse(data)
-    digest = hashlib.sha256(data).digest()
+    digest = ready(data).digest
     _offered[digest] = path.resolve()
     if path.resolve() not in shipped().values():
         kept = _kept(digest)
@@ -85,28 +88,47 @@ def find(model: ModelRef) -> Circuit:
     Raises:
         ModelMissing: no place that is known has it.
     """
-    return _loaded(model.digest, _place(model))
+    with _lock:
+        known = _used(model.digest)
+        return known if known is not None else ready(_bytes_of(model))
 
 
-def _place(model: ModelRef) -> Path:
+def ready(data: bytes) -> Circuit:
+    """The circuit in a file's bytes, which is made once while it is in use.
+
+    Raises:
+        ModelError: there is none.
+    """
+    digest = hashlib.sha256(data).digest()
+    with _lock:
+        known = _used(digest)
+        if known is None:
+            known = _ready[digest] = exact.compiled(exact.parse(data), digest)
+            for old in list(_ready)[:-_IN_MEMORY]:
+                del _ready[old]
+        return known
+
+
+def _used(digest: bytes) -> Circuit | None:
+    """One that is in memory, which is then the last to go."""
+    known = _ready.pop(digest, None)
+    if known is not None:
+        _ready[digest] = known
+    return known
+
+
+def _bytes_of(model: ModelRef) -> bytes:
     for path in (_offered.get(model.digest), *shipped().values(), _kept(model.digest)):
         if path is not None:
-            with contextlib.suppress(OSError):
-                if sha256_of(path) == model.digest.hex():
-                    return path
+            with contextlib.suppress(ModelError):
+                data = read(path)
+                if hashlib.sha256(data).digest() == model.digest:
+                    return data
     raise ModelMissing(
         model.digest.hex(),
         model.name,
         "it is a circuit that somebody trained; say where its file is with: --model FILE",
     )
-
-
-@functools.lru_cache(maxsize=2)
-def _loaded(digest: bytes, path: Path) -> Circuit:
-    circuit = exact.load(path)
-    if circuit.digest != digest:
-        raise ModelError(f"{path} was changed while it was read; try again")
-    return circuit
 
 
 def _kept(digest: bytes) -> Path:

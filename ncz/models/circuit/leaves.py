@@ -2,13 +2,15 @@
 
 A variable with few values has a symbol for each. One with many has a symbol for each of some
 ranges of them, about equally full in the data; where in its range a value is, is coded as if all
-were alike. The last symbol of each variable is for whatever the data did not have, at all or
-within a range: then the whole value follows.
+were alike. Where a variable may have any number, there are symbols, too, for what lies between
+and beyond the data's values, farther ones for more of them: counters count on, days follow. The
+last symbol of each variable is for whatever is left: then the whole value follows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,12 @@ Ints = NDArray[np.int64]
 
 MAX_SYMBOLS = 256
 _FAR = 1 << 62  # no range is wider
+_WIDE = 1 << 20  # values that a variable has to have for the escape to be dear
+_BEYOND = 8  # ranges on either side of the data,
+_WIDER = 16  # each so many times as wide as the one before it,
+_NEXT = 0.25  # and the first this part of what the data spans,
+_LEAST_NEXT = 16  # or so many values
+_GAPS = 32  # between them, the widest; a symbol takes 16 bytes of a circuit's file and more
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,58 @@ def learn(
         widths.append(np.append(width, count))
     start = np.concatenate([[0], np.cumsum([len(one) for one in lows])])
     return Leaves(start, np.concatenate(lows), np.concatenate(widths))
+
+
+def is_wide(domain: tuple[int, int]) -> bool:
+    """Whether a variable may have so many values that it pays to be ready for those unseen."""
+    return domain[1] == 0 or domain[1] > _WIDE
+
+
+def reaching(found: Leaves, domains: list[tuple[int, int]], which: list[bool]) -> Leaves:
+    """With symbols for what lies between and beyond the values of wide variables.
+
+    Args:
+        found: by :func:`learn`.
+        domains: as there.
+        which: variables whose near values are alike, and that have new ones.
+    """
+    lows: list[Ints] = []
+    widths: list[Ints] = []
+    for column, domain in enumerate(domains):
+        first, last = int(found.start[column]), int(found.start[column + 1]) - 1
+        own = list(
+            zip(found.lows[first:last].tolist(), found.widths[first:last].tolist(), strict=True)
+        )
+        if which[column] and is_wide(domain):
+            own = sorted(own + _unseen(own, *domain))
+        lows.append(np.array([*(low for low, _ in own), found.lows[last]], np.int64))
+        widths.append(np.array([*(width for _, width in own), found.widths[last]], np.int64))
+    start = np.concatenate([[0], np.cumsum([len(one) for one in lows])])
+    return Leaves(start, np.concatenate(lows), np.concatenate(widths))
+
+
+def _unseen(own: list[tuple[int, int]], least: int, count: int) -> list[tuple[int, int]]:
+    """Ranges, as low and width, between and beyond those of a variable."""
+    room = MAX_SYMBOLS - len(own) - 2 * _BEYOND
+    if room < 0 or not own:
+        return []
+    gaps = [(low + width, after - low - width) for (low, width), (after, _) in pairwise(own)]
+    gaps = sorted((gap for gap in gaps if 0 < gap[1] <= _FAR), key=lambda gap: -gap[1])[
+        : min(room, _GAPS)
+    ]
+    low, high = own[0][0], sum(own[-1])
+    step = max(_LEAST_NEXT, int(_NEXT * (high - low)))
+    least, top = (least, least + count) if count else (-(1 << 63), 1 << 63)
+    out = gaps
+    for number in range(_BEYOND):
+        width = min(step * _WIDER**number, _FAR)
+        if high < top:
+            out.append((high, min(width, top - high)))
+            high += out[-1][1]
+        if low > least:
+            out.append((max(least, low - width), min(width, low - least)))
+            low = out[-1][0]
+    return out
 
 
 def _ranges(known: Ints, times: Ints, count: int) -> tuple[Ints, Ints]:

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ncz.models.circuit import exact
 from ncz.models.circuit.tree import Tree
 
 _TINY = 1e-30
@@ -157,6 +158,16 @@ class Network:
         from ncz.models.circuit import sums
 
         sums.add_rows(into.leaves.numpy(), symbol.numpy(), posterior.numpy())
+
+
+def restored(codes: exact.Codes) -> Parameters:
+    """The probabilities that a circuit's file has."""
+    values = torch.from_numpy(exact.table().astype(np.float32) / float(exact.table()[0]))
+    root, edges, leaves = (
+        values[torch.from_numpy(part.astype(np.int64))]
+        for part in (codes.root, codes.edges, codes.symbols)
+    )
+    return normalized(Parameters(root, edges, leaves, torch.from_numpy(codes.leaves.start)))
 
 
 def finished(counts: Parameters, parameters: Parameters) -> Parameters:

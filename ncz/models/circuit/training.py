@@ -25,15 +25,19 @@ from torch import Tensor
 
 from ncz.codec.errors import NczError
 from ncz.models.circuit import exact
-from ncz.models.circuit.leaves import Leaves, learn
+from ncz.models.circuit.leaves import Leaves, is_wide, learn, reaching
 from ncz.models.circuit.network import Network, Parameters, finished, normalized, owners
 from ncz.models.circuit.start import counted
-from ncz.models.circuit.tree import Tree, chow_liu
+from ncz.models.circuit.tree import MOST_VARIABLES, Tree, chow_liu
 
 Ints = NDArray[np.int64]
 
 _BATCH = 500  # rows that go through the network at once
 _COARSE = 16  # ranges of a variable's symbols
+_MOST_NEW = 0.5  # share of values that are expected to be new, at most
+# What new values are, as parts of a whole: the first range on either side of those that were seen,
+# what lies between them, and what is for all others.
+_BELOW, _ABOVE, _BETWEEN, _FAR_OFF = 1.0, 2.0, 4.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -137,15 +141,25 @@ def train(
             f"{len(values):,} records of {values.shape[1]} variables are too few to train on; "
             "give more data"
         )
+    if values.shape[1] > MOST_VARIABLES:
+        raise NczError(
+            f"records of {values.shape[1]:,} variables are too wide: a circuit is trained on at "
+            f"most {MOST_VARIABLES:,}; make records smaller, with --record-size or smaller pictures"
+        )
     generator = torch.Generator().manual_seed(plan.seed)
     shuffled = torch.randperm(len(values), generator=generator).numpy()
     out = min(2000, max(1, len(values) // 20))
     held, kept = values[shuffled[:out]], values[shuffled[out:]]
     mark = {"plan": asdict(plan), "rows": len(values), "digest": _digest(values)}
+    ordered = ordered or [True] * len(domains)
+    new = [
+        _novelty(values[:, column], domain) if alike and is_wide(domain) else 0.0
+        for column, (alike, domain) in enumerate(zip(ordered, domains, strict=True))
+    ]
     state = _resumed(checkpoint, mark)
     if state is None:
-        state = _begun(kept, domains, plan, generator)
-    course = _Course(state, kept, held, plan, ordered or [True] * len(domains), device)
+        state = _begun(kept, domains, new, plan, generator)
+    course = _Course(state, kept, held, plan, ordered, new, device)
     total = plan.grow * plan.young + plan.epochs
     while state.epoch < total and state.worse < plan.patience:
         course.run(total, report)
@@ -170,10 +184,22 @@ def train(
     )
 
 
+def _novelty(values: Ints, domain: tuple[int, int]) -> float:
+    """How many of the last quarter's values those before it did not lead to expect."""
+    cut = len(values) - len(values) // 4
+    found = learn(values[:cut, None], [domain])
+    symbols, _ = found.symbols(values[cut:, None])
+    return float((symbols == len(found.lows) - 1).sum() / max(1, len(symbols)))
+
+
 def _begun(
-    kept: Ints, domains: list[tuple[int, int]], plan: Plan, generator: torch.Generator
+    kept: Ints,
+    domains: list[tuple[int, int]],
+    new: list[float],
+    plan: Plan,
+    generator: torch.Generator,
 ) -> State:
-    found = learn(kept, domains)
+    found = reaching(learn(kept, domains), domains, [share > 0 for share in new])
     symbols, _ = found.symbols(kept)
     tree = chow_liu(symbols)
     leaves = found.of(tree.order)
@@ -193,6 +219,7 @@ class _Course:
         held: Ints,
         plan: Plan,
         ordered: list[bool],
+        new: list[float],
         device: str,
     ) -> None:
         self.state = state
@@ -201,7 +228,7 @@ class _Course:
         self.device = device
         self.rows, self.beyond = self._symbols(kept)
         self.held, self.held_beyond = self._symbols(held)
-        self.smooth = _Smoothing(state.tree, state.leaves, self.rows, ordered, device)
+        self.smooth = _Smoothing(state.tree, state.leaves, self.rows, ordered, new, device)
         state.parameters = state.parameters.to(device)
         state.best = state.best.to(device)
         if not state.log:
@@ -295,7 +322,13 @@ class _Smoothing:
     """Probabilities from counts, filled up from coarser knowledge where these are few."""
 
     def __init__(
-        self, tree: Tree, leaves: Leaves, rows: Tensor, ordered: list[bool], device: str
+        self,
+        tree: Tree,
+        leaves: Leaves,
+        rows: Tensor,
+        ordered: list[bool],
+        new: list[float],
+        device: str,
     ) -> None:
         self.start = torch.from_numpy(leaves.start)
         self.owner = owners(self.start)
@@ -305,11 +338,16 @@ class _Smoothing:
             first = int(self.start[place])
             size = int(self.start[place + 1]) - first
             hist[first : first + size] = torch.bincount(column, minlength=size).float()
-        self.escape = self.start[1:] - 1
-        # As often as values were seen that were seen once (Good 1953).
+        escape = self.start[1:] - 1
+        # As often as values were seen that were seen once (Good 1953), or as new ones came late.
         once = torch.zeros(len(self.start) - 1).index_add_(0, self.owner, (hist == 1).float())
-        hist[self.escape] = once.clamp_min(0.5)
-        self.unseen = hist[self.escape] / (len(rows) + hist[self.escape])
+        weights = _weights(hist, self.start)
+        hist[escape] = once.clamp_min(0.5)
+        self.unseen = hist[escape] / (len(rows) + hist[escape])
+        late = torch.tensor([new[int(variable)] for variable in tree.order])
+        self.unseen = self.unseen.maximum(late.clamp_max(_MOST_NEW))
+        self.fresh = torch.nonzero(weights)[:, 0]
+        self.share = (weights * self.unseen[self.owner])[self.fresh, None]
         ranges, number = [], 0
         for place in range(len(self.start) - 1):
             part = hist[int(self.start[place]) : int(self.start[place + 1])]
@@ -342,10 +380,10 @@ class _Smoothing:
         whole = sums[self.owner].clamp_min(1e-30)
         filled = 0.95 * coarse[self.range] / whole * self.within + 0.05 * self.overall
         leaves = counts.leaves + 0.2 * each * filled
-        leaves[self.escape] = 0
+        leaves[self.fresh] = 0
         sums.zero_().index_add_(0, self.owner, leaves)
         leaves /= (sums / (1 - self.unseen[:, None]))[self.owner]
-        leaves[self.escape] = self.unseen[:, None]
+        leaves[self.fresh] = self.share
         flow = counts.edges.sum(1, keepdim=True) + 1 / latents
         flow = flow / flow.sum(-1, keepdim=True)
         edges = counts.edges + 0.01 * each * flow + 0.1 / latents
@@ -353,6 +391,25 @@ class _Smoothing:
         return Parameters(
             root / root.sum(), edges / edges.sum(-1, keepdim=True), leaves, counts.start
         )
+
+
+def _weights(counts: Tensor, start: Tensor) -> Tensor:
+    """Of what was not seen, how likely each symbol is: 0 for those that were, or else adding up to
+    1 for each place. Near values are likelier than far ones, and larger ones than smaller ones, for
+    what is counted or dated goes up."""
+    out = torch.zeros(len(counts))
+    for first, end in zip(start[:-1].tolist(), start[1:].tolist(), strict=True):
+        seen = torch.nonzero(counts[first : end - 1])[:, 0].tolist() or [0]
+        below, above = seen[0], end - 1 - first - (seen[-1] + 1)
+        part = out[first:end]
+        part[:below] = _BELOW / torch.arange(below, 0, -1)
+        part[end - 1 - first - above : -1] = _ABOVE / torch.arange(1, above + 1)
+        inner = counts[first : end - 1] == 0
+        inner[:below] = inner[end - 1 - first - above :] = False
+        part[:-1][inner] = _BETWEEN / max(1, int(inner.sum()))
+        part[-1] = _FAR_OFF
+        part /= part.sum()
+    return out
 
 
 def _ranges(counts: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ these form the same tree (hidden Chow-Liu tree; Liu and Van den Broeck 2021).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-_BLOCK = 1 << 24  # numbers in a table of what occurs together
+_BLOCK = 1 << 24  # numbers in a table of what occurs together, and in what it is made of
+MOST_VARIABLES = 1 << 14
+"""Variables that a tree is found for: the information of all pairs then takes 2 GiB."""
 
 
 @dataclass(frozen=True)
@@ -69,29 +72,49 @@ def binned(symbols: NDArray[np.integer], bins: int) -> NDArray[np.uint8]:
 
 
 def mutual_information(binned: NDArray[np.uint8], bins: int) -> NDArray[np.float64]:
-    """Between all pairs of columns, in nats, float64[D, D]."""
-    import torch
-
+    """Between all pairs of columns, in nats, float64[D, D]. Beside that, memory is bounded."""
     count, width = binned.shape
-    # One column of ones and zeros for each bin that occurs: most variables have few.
-    used = [np.unique(binned[:, column]) for column in range(width)]
-    sizes = np.array([len(one) for one in used])
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    owner = np.repeat(np.arange(width), sizes)
-    hot = torch.from_numpy(binned[:, owner] == np.concatenate(used)[None, :]).float()
-    single = hot.sum(0).double().numpy() / count
+    step = max(1, min(_BLOCK // max(1, count), math.isqrt(_BLOCK)) // bins)  # columns at once
     summed = np.empty((width, width))
-    step = max(1, _BLOCK // int(ends[-1]) // bins)  # columns at once, so that memory stays small
     for first in range(0, width, step):
-        last = min(width, first + step)
-        some = slice(int(starts[first]), int(ends[last - 1]))
-        joint = (hot[:, some].T @ hot).double().numpy() / count
-        with np.errstate(divide="ignore", invalid="ignore"):
-            part = np.where(joint > 0, joint * np.log(joint / np.outer(single[some], single)), 0.0)
-        part = np.add.reduceat(part, starts[first:last] - starts[first], axis=0)
-        summed[first:last] = np.add.reduceat(part, starts, axis=1)
+        one = _Hot(binned[:, first : first + step])
+        for second in range(first, width, step):
+            other = one if second == first else _Hot(binned[:, second : second + step])
+            part = _shared(one, other)
+            summed[first : first + step, second : second + step] = part
+            summed[second : second + step, first : first + step] = part.T
     return summed
+
+
+class _Hot:
+    """Columns with one of ones and zeros for each bin that occurs: most have few.
+
+    Attributes:
+        columns: float32[N, B].
+        starts: of each variable in B.
+        share: float64[B]; of the rows in each bin.
+    """
+
+    def __init__(self, binned: NDArray[np.uint8]) -> None:
+        import torch
+
+        used = [np.unique(column) for column in binned.T]
+        sizes = np.array([len(one) for one in used])
+        self.starts = np.cumsum(sizes) - sizes
+        owner = np.repeat(np.arange(len(used)), sizes)
+        self.columns = torch.from_numpy(binned[:, owner] == np.concatenate(used)[None]).float()
+        self.share = self.columns.sum(0).double().numpy() / len(binned)
+
+
+def _shared(one: _Hot, other: _Hot) -> NDArray[np.float64]:
+    """The mutual information of each variable of one with each of the other."""
+    joint = (one.columns.T @ other.columns).double().numpy() / len(one.columns)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        likely = joint / np.outer(one.share, other.share)
+        part = np.where(joint > 0, joint * np.log(likely), 0.0)
+    part = np.add.reduceat(part, one.starts, axis=0)
+    found: NDArray[np.float64] = np.add.reduceat(part, other.starts, axis=1)
+    return found
 
 
 def spanning(weight: NDArray[np.float64]) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import pytest
 
 from ncz.codec.coder import ModelRef
 from ncz.codec.errors import ModelError, ModelMissing
-from ncz.models.circuit import files
+from ncz.models.circuit import exact, files
 from tests import circuits
 
 DATA = circuits.of_pixels()
@@ -18,7 +18,7 @@ def cache(tmp_path, monkeypatch):
     """A cache of its own, and a process that knows nothing yet."""
     monkeypatch.setenv("NCZ_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(files, "_offered", {})
-    files._loaded.cache_clear()
+    monkeypatch.setattr(files, "_ready", {})
     return tmp_path / "cache" / "models" / "circuits"
 
 
@@ -29,8 +29,29 @@ def test_what_was_offered_is_found_and_kept(tmp_path, cache, monkeypatch):
     assert files.find(model).digest == DIGEST
     assert [kept.name for kept in cache.iterdir()] == [f"{DIGEST.hex()}.circuit"]
     monkeypatch.setattr(files, "_offered", {})  # another process
+    monkeypatch.setattr(files, "_ready", {})
     path.unlink()
     assert files.find(model).codes.notes == files.find(ModelRef(DIGEST, "else")).codes.notes
+
+
+def test_it_is_made_once(tmp_path, monkeypatch):
+    made = []
+    compiled = exact.compiled
+    monkeypatch.setattr(exact, "compiled", lambda *of: made.append(of) or compiled(*of))
+    path = circuits.saved(tmp_path, DATA)
+    model = files.offer(path)
+    assert files.offer(path) == model
+    path.unlink()
+    found = files.find(model)
+    assert files.ready(DATA) is found
+    assert len(made) == 1
+
+
+def test_few_are_in_memory(tmp_path):
+    for seed in range(4):
+        data = circuits.of(circuits.PIXELS, circuits.pixels(200), seed)
+        files.offer(circuits.saved(tmp_path, data))
+    assert len(files._ready) == 2
 
 
 def test_a_cache_that_cannot_be_written_to_serves_this_process(tmp_path, cache):
@@ -52,8 +73,9 @@ def test_one_that_was_changed_is_missed(tmp_path, cache, change):
     path = circuits.saved(tmp_path, DATA)
     model = files.offer(path)
     path.write_bytes(change)
+    files._ready.clear()
     assert files.find(model).digest == DIGEST, "the kept one is whole"
-    files._loaded.cache_clear()
+    files._ready.clear()
     (cache / f"{DIGEST.hex()}.circuit").write_bytes(change)
     with pytest.raises(ModelMissing, match="--model FILE"):
         files.find(model)
@@ -68,6 +90,7 @@ def test_offering_again_mends_what_was_kept(tmp_path, cache, monkeypatch):
     files.offer(path)
     path.unlink()
     monkeypatch.setattr(files, "_offered", {})
+    monkeypatch.setattr(files, "_ready", {})
     assert files.find(model).digest == DIGEST
 
 
@@ -94,6 +117,7 @@ def test_those_that_ship_are_found_by_name_and_not_kept(tmp_path, cache, monkeyp
     assert model.name == "digits"
     assert not cache.exists()
     monkeypatch.setattr(files, "_offered", {})
+    monkeypatch.setattr(files, "_ready", {})
     assert files.find(model).digest == DIGEST
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncz.models.circuit.leaves import Leaves, learn
+from ncz.models.circuit.leaves import MAX_SYMBOLS, Leaves, learn, reaching
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 ALL = (0, 0)
@@ -95,3 +95,41 @@ def test_another_order() -> None:
     other, more = leaves.of(order).symbols(values[:, order])
     assert np.array_equal(other, symbols[:, order])
     assert np.array_equal(more, extra[:, order])
+
+
+@given(
+    st.lists(st.integers(LEAST, MOST) | st.integers(-99, 99), min_size=1, max_size=300),
+    st.lists(st.integers(LEAST, MOST) | st.integers(-999, 999), max_size=30),
+    st.sampled_from([ALL, (LEAST, 1 << 62), (-(1 << 40), 1 << 41), (-100, 300)]),
+)
+def test_what_reaches_farther_round_trips(
+    known: list[int], more: list[int], domain: tuple[int, int]
+) -> None:
+    least, count = domain
+    allowed = [one for one in known + more if not count or least <= one < least + count]
+    values = np.array(allowed or [least], np.int64)[:, None]
+    found = learn(values[: max(1, len(values) // 2)], [domain])
+    leaves = reaching(found, [domain], [True])
+    assert len(leaves.lows) <= MAX_SYMBOLS + 1
+    assert (leaves.widths[:-1] >= 1).all()
+    ends = [
+        low + width for low, width in zip(leaves.lows.tolist(), leaves.widths.tolist(), strict=True)
+    ]
+    assert all(
+        end <= low for end, low in zip(ends[:-2], leaves.lows[1:-1].tolist(), strict=True)
+    ), "disjoint"
+    symbols, extra = leaves.symbols(values)
+    assert np.array_equal(leaves.values(symbols, extra), values)
+    assert leaves.hold(symbols, extra)
+
+
+def test_near_values_are_in_narrow_ranges() -> None:
+    known = np.array([[4, 1], [8, 2], [90, 3]])
+    found = learn(known, [ALL, (0, 300)])
+    leaves = reaching(found, [ALL, (0, 300)], [True, True])
+    assert leaves.start[2] - leaves.start[1] == found.start[2] - found.start[1], "is bounded anyway"
+    symbols, _ = leaves.symbols(np.array([[6, 1], [91, 1], [3, 1], [50, 1], [100_000, 1]]))
+    assert leaves.widths[symbols[:, 0]].tolist()[:4] == [3, 21, 21, 81]
+    assert leaves.widths[symbols[4, 0]] < 1 << 21
+    kept = reaching(found, [ALL, (0, 300)], [False, True])
+    assert np.array_equal(kept.lows, found.lows) and np.array_equal(kept.widths, found.widths)

@@ -11,6 +11,7 @@ import torch
 from ncz.codec.errors import NczError
 from ncz.models.circuit import exact, rows, start
 from ncz.models.circuit.training import Plan, Progress, train
+from ncz.models.circuit.tree import MOST_VARIABLES
 from tests.models.circuit import making
 
 PLAN = Plan(latents=4, epochs=4, step=100, patience=9)
@@ -144,3 +145,21 @@ def test_what_is_near_in_a_star_is_some_of_it() -> None:
     line, weight = start._surroundings(making.chain(9), 2)[4]
     assert sorted(line) == [2, 3, 4, 5, 6]
     assert weight == [1.0, 0.7, 0.7, 0.5, 0.5]
+
+
+def test_records_that_are_too_wide_are_refused() -> None:
+    values = np.zeros((4, MOST_VARIABLES + 1), np.int64)
+    with pytest.raises(NczError, match=r"16,385 variables are too wide.*16,384"):
+        train(values, [(0, 2)] * values.shape[1], Plan(), {})
+
+
+@pytest.mark.parametrize(("ordered", "most_bits"), [(True, 24), (False, 200)])
+def test_what_counts_on_costs_little(ordered: bool, most_bits: int) -> None:
+    """A number that was never seen, as all that come are."""
+    count = np.arange(400) * 3 // 2 + 1_000_000
+    values = np.stack([count, count % 2], axis=1)
+    found = train(values[:200], [making.ALL, (0, 2)], PLAN, {}, ordered=[ordered, False])
+    circuit = exact.from_bytes(exact.to_bytes(found))
+    bits = 8 * len(rows.encode(circuit, values[200:], 200)) / 200
+    assert (bits < 30) == ordered
+    assert bits < most_bits

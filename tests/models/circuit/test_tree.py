@@ -30,7 +30,7 @@ def table(columns: int, rows: int = 200) -> np.ndarray:
     return out
 
 
-@pytest.mark.parametrize("block", [1, 1 << 24])
+@pytest.mark.parametrize("block", [1, 2500, 1 << 24])
 def test_mutual_information(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "_BLOCK", block)
     data = table(6)
