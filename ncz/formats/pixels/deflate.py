@@ -74,16 +74,10 @@ def deflate(raw: bytes | NDArray[np.uint8], how: Parameters) -> bytes:
     return out[:size].tobytes()
 
 
-def agrees(raw: NDArray[np.uint8], how: Parameters, stream: NDArray[np.uint8]) -> int:
-    """How many bytes of `stream` are those that zlib makes of `raw`; stops at the first block that
-    is another one."""
+def agrees(raw: NDArray[np.uint8], how: Parameters, stream: NDArray[np.uint8]) -> bool:
+    """Whether `stream` is what zlib makes of `raw`. The first block that is another one ends it."""
     out = np.zeros(stream.size, np.uint8)
-    size = _run(raw, how, out, stream)
-    compared = min(size, stream.size)
-    differ = np.flatnonzero(out[:compared] != stream[:compared])
-    if differ.size:
-        return int(differ[0])
-    return compared if size <= stream.size else compared - 1
+    return _run(raw, how, out, stream) == stream.size and bool((out == stream).all())
 
 
 def _room(size: int) -> int:

@@ -154,7 +154,12 @@ def _code(
 
 
 _PROBE = (np.arange(3 * 7 * 9, dtype=np.int32) ** 2 // 5 % 97).reshape(3, 7, 9)
-_PROBE_CODED = ""
+_PROBE_CODED = (
+    "ffffffe8b35930fe28034be67e7d360fa7979d2b7ca507be0d33f5403dabc178d2b36d9413f4047d13f108ecc7"
+    "b9d3ec2818bd05e5eba14d3cebd1816a1f50a33b3cade9b4f2bea69f816343a74725cf9a37618dae4910692acd"
+    "4a7b546664936e87626f8f2ca84588b2e33192c00820b7e29938ecc4fa30af56a0d8515d51efb45d6e1173029e"
+    "cbb1b7bc988a9ae69e86d63900f650e09ce24ec3d3cee18580e4a6b9e6568992e78c17c3"
+)
 
 
 @functools.cache
