@@ -1,6 +1,6 @@
 """The coder of pictures: a block that is a file of pixels, or starts with one's head.
 
-The pixels go to the image coder, or to context mixing where that is shorter (few colours, drawings);
+The pixels go to the image coder, or to context mixing where that is shorter (drawings);
 all else goes to context mixing. A decoder is told where the pixels are and how they are coded, so
 formats are known to the encoder alone. PNG is more: its stream is made anew.
 """
@@ -30,7 +30,7 @@ _REST_LEVEL = 6
 _LEAST = 64  # samples of a picture
 _ORDERS = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}  # green first, opacity last
 _SPARE = 64 << 20
-_MOST = 24  # bytes of memory for each of a picture, or somewhat more
+_MOST = 40  # bytes of memory for each of a picture, or somewhat more
 _EXPANDS = 1100  # deflate makes no more of a byte
 _DAMAGED = "the head of a block of pixels is damaged"
 _TRIED = 1 << 16  # samples that show what pays
@@ -68,7 +68,7 @@ class PixelsCoder:
         """Coded bytes, or None where `raw` is no picture that is known here."""
         if raw.startswith(png.SIGNATURE):
             try:
-                apart = png.take(raw, min(len(raw) * _EXPANDS, self.memory(len(raw)) // _MOST))
+                apart = png.take(raw, min(len(raw) * _EXPANDS, 2 * len(raw) + _SPARE))
             except png.NotApart:
                 return None
             where, holds, content, rest = apart.raster, _PNG, apart.rows, apart.rest
@@ -134,11 +134,6 @@ def from_params(params: bytes) -> PixelsCoder:
             "this file's pixels are coded in a way that this ncz does not know; install a newer ncz"
         )
     return PixelsCoder()
-
-
-def looks(raw: bytes) -> bool:
-    """Whether `raw` starts like a picture that this coder may know."""
-    return raw.startswith(png.SIGNATURE) or raster.starts(raw)
 
 
 def _head(coded: bytes, raw_size: int) -> tuple[_Head, int]:
@@ -229,7 +224,7 @@ def _odd(samples: NDArray[np.integer], joined: NDArray[np.uint8]) -> bytes:
     at = np.flatnonzero(differ.any(1))
     gaps = np.diff(at, prepend=-1) - 1
     far = b"".join(varint.encode(int(gap)) for gap in gaps)
-    return varint.encode(len(at)) + far + differ[at].T.tobytes()
+    return varint.encode(len(at)) + far + bytes(differ[at].T.tobytes())
 
 
 def _with_odd(joined: NDArray[np.uint8], odd: bytes) -> NDArray[np.uint8]:
@@ -266,7 +261,8 @@ def _decoded(coded: bytes, head: _Head, odd: bytes) -> NDArray[np.integer]:
     found = planes.decode(coded, (channels, height, width), _top(dtype))
     order = _ORDERS[channels]
     back = [order.index(channel) for channel in range(channels)]
-    return found[back].transpose(1, 2, 0).astype(dtype)
+    samples: NDArray[np.integer] = found[back].transpose(1, 2, 0).astype(dtype)
+    return samples
 
 
 @functools.cache

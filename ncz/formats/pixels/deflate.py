@@ -2,7 +2,7 @@
 
 A PNG comes back as it was only if its pixels give the same stream again. The library that a machine
 has may be another one (zlib-ng finds other matches), so zlib's search for matches is done here:
-hash chains, lazy evaluation and their limits for each level as in ``deflate.c`` of zlib 1.2 and 1.3.
+hash chains, lazy evaluation and their limits for each level as in ``deflate.c`` of zlib 1.2.
 A file made with other means is not made anew, and is coded in another way.
 """
 
@@ -103,9 +103,7 @@ def _run(
 
 
 @lean
-def _insert(
-    data: np.ndarray, at: int, bits: int, heads: np.ndarray, previous: np.ndarray
-) -> int:
+def _insert(data: np.ndarray, at: int, bits: int, heads: np.ndarray, previous: np.ndarray) -> int:
     """Note three bytes; return where they stood before, or 0."""
     shift = (bits + _SHORTEST - 1) // _SHORTEST
     h = (np.int64(data[at]) << shift) ^ np.int64(data[at + 1])
@@ -113,7 +111,7 @@ def _insert(
     found = np.int64(heads[h])
     previous[at & (previous.size - 1)] = found
     heads[h] = at
-    return found
+    return int(found)
 
 
 @lean
@@ -177,7 +175,7 @@ def _deflate(
         ahead = size - at
         full = False
         end = at  # of the block, if it is full
-        if strategy == HUFFMAN or strategy == RLE:
+        if strategy in (HUFFMAN, RLE):
             run = np.int64(0)
             if strategy == RLE and ahead >= _SHORTEST and at > 0:
                 while run < min(ahead, _LONGEST) and data[at + run] == data[at - 1]:
@@ -254,7 +252,7 @@ def _deflate(
                 stop = min(put[2], expected.size)
                 while checked < stop:
                     if out[checked] != expected[checked]:
-                        return put[2]
+                        return int(put[2])
                     checked += 1
     if waits:
         tokens[count] = np.int64(data[size - 1])
@@ -262,4 +260,4 @@ def _deflate(
     huffman.flush(
         tokens, count, data, block, size, block >= base, strategy == FIXED, True, out, put, work
     )
-    return put[2]
+    return int(put[2])

@@ -43,7 +43,7 @@ def distance_code(distance: int) -> int:
             low = middle
         else:
             high = middle - 1
-    return low
+    return int(low)
 
 
 @lean
@@ -180,7 +180,7 @@ def build(
                 lens[m] = bits
                 n -= 1
     code_all(lens, last + 1, ends, codes)
-    return last
+    return int(last)
 
 
 @lean

@@ -197,9 +197,7 @@ def _unfolded(rest: bytes, at: int, count: int, first: list[int]) -> tuple[list[
     return sizes, at
 
 
-def _search(
-    lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes
-) -> Parameters:
+def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes) -> Parameters:
     """What zlib was told.
 
     Raises:
@@ -250,7 +248,7 @@ def _filter(rows: np.ndarray, lines: np.ndarray, step: int) -> None:
 @jit
 def _predicted(kind: int, a: int, b: int, c: int) -> int:
     if kind == 0:
-        return np.int64(0)
+        return 0
     if kind == 1:
         return a
     if kind == 2:

@@ -1,7 +1,7 @@
 """Where the pixels of a file lie that holds them as they are: PNM, PAM, BMP, TIFF, NPY.
 
 A raster is rows of samples at one place in the file. What a decoder is told is where, and nothing
-of the format, so the heads below are the encoder's affair: a head that lies costs bytes and no more.
+of the format, so the heads below are the encoder's affair: a head that lies costs bytes alone.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Raster:
         """It is a raster, within so many bytes."""
         return (
             1 <= self.width <= MAX_WIDTH
-            and 1 <= self.height
+            and self.height >= 1
             and 1 <= self.channels <= MAX_CHANNELS
             and 0 <= self.dtype < len(DTYPES)
             and self.pitch >= self.row
@@ -97,13 +97,21 @@ class Raster:
 
 
 def find(raw: bytes) -> Raster | None:
-    """The raster in a file that starts with `raw`, as many rows of it as are there; None for none."""
+    """The raster in a file that starts with `raw`, with as many rows as it has; or None."""
     for start, read in _READERS:
         if raw.startswith(start):
             try:
                 found = read(raw)
-            except (struct.error, ValueError, IndexError, KeyError, TypeError, SyntaxError,
-                    MemoryError, RecursionError):
+            except (
+                struct.error,
+                ValueError,
+                IndexError,
+                KeyError,
+                TypeError,
+                SyntaxError,
+                MemoryError,
+                RecursionError,
+            ):
                 return None
             if found is None or found.pitch <= 0:
                 return None
@@ -115,11 +123,6 @@ def find(raw: bytes) -> Raster | None:
             )  # fmt: skip
             return found if found.fits(len(raw)) else None
     return None
-
-
-def starts(raw: bytes) -> bool:
-    """Whether it may be worth a look."""
-    return any(raw.startswith(start) for start, _ in _READERS)
 
 
 def _tight(start: int, width: int, height: int, channels: int, dtype: int = 0) -> Raster:
@@ -149,7 +152,8 @@ def _pam(raw: bytes) -> Raster | None:
     end = raw.index(b"ENDHDR\n") + 7
     said = dict(line.split(None, 1) for line in raw[3 : end - 7].splitlines() if b" " in line)
     width, height, depth, most = (
-        int(said[name]) if name in said else 0 for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")
+        int(said[name]) if name in said else 0
+        for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")
     )
     return _tight(end, width, height, depth, 0 if most < 256 else 2)
 

@@ -36,7 +36,9 @@ class Reach(NamedTuple):
 
     own: np.ndarray  # int64[a]: distances to neighbours in the plane, the left one left out
     others: np.ndarray  # int64[b, 2]: to a pixel of another plane, and to that plane's left one
-    pace: np.ndarray  # float64[5]: what stays for a row, a cell, a column; the own row's share; ridge
+    pace: (
+        np.ndarray
+    )  # float64[5]: what stays for a row, a cell, a column; the own row's share; ridge
     above: np.ndarray  # float64[cells, t]: of the rows above, about each cell
     row: np.ndarray  # float64[cells, t]: of this row, in each cell
     left: np.ndarray  # float64[t]: of this row, about the pixel at hand
@@ -150,7 +152,7 @@ def _dot(a: np.ndarray, at: int, w: np.ndarray, start: int, stop: int) -> float:
 
 @lean
 def _solve(a: np.ndarray, m: int, ridge: float, w: np.ndarray) -> None:
-    """The weights w, float64[m - 1], of normal equations `a` as :func:`_add` makes them; spoils `a`.
+    """The weights w, float64[m - 1], of the normal equations that :func:`_add` made; spoils `a`.
 
     `ridge` is added to the diagonal, so that no pivot is small.
     """

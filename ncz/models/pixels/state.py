@@ -86,7 +86,10 @@ def scratch(width: int) -> Scratch:
     """Room to work in."""
     guesses, stride = kernel.GUESSES + 1, width + 2 * PAD
     return Scratch(
-        *(np.zeros(guesses, np.int64) for _ in range(4)),
+        np.zeros(guesses, np.int64),
+        np.zeros(guesses, np.int64),
+        np.zeros(guesses, np.int64),
+        np.zeros(guesses, np.int64),
         np.zeros((2, guesses, stride), np.int64),
         np.zeros((2, stride), np.int64),
         np.zeros(kernel.CONTEXTS, np.int64),
@@ -105,8 +108,7 @@ def memory(planes: int, height: int, width: int) -> int:
     area = planes * (height + 2 * PAD) * (width + 2 * PAD)
     most = 13 + 2 * 8 + 1
     sums = sum(
-        16 * (-(-width // CELL)) * m * (m + 1) // 2
-        for m in (most, 8 + 2 * 5 + 1, 5 + 2 * 2 + 1)
+        16 * (-(-width // CELL)) * m * (m + 1) // 2 for m in (most, 8 + 2 * 5 + 1, 5 + 2 * 2 + 1)
     )
     tables = 4 * (kernel.COUNTERS << kernel.COUNTER_BITS)
     tables += 4 * kernel.CONTEXTS * kernel.CONTEXT_ROWS * kernel.NODES + (4 << 20)
