@@ -22,7 +22,7 @@ _LEVEL = 6
 
 
 def measure(path: Path) -> list[dict[str, Any]]:
-    """A row for ncz, which codes the file, and for each codec that is here, which code its pixels.
+    """A row for each codec that is here; ncz has one for the pixels, and one for the file.
 
     Raises:
         MissingExtra: Pillow is not here.
@@ -32,39 +32,47 @@ def measure(path: Path) -> list[dict[str, Any]]:
         from PIL import Image
     except ImportError:
         raise MissingExtra("media", "reading pictures") from None
-    raw = path.read_bytes()
-    with Image.open(io.BytesIO(raw)) as picture:
+    stored = path.read_bytes()
+    with Image.open(io.BytesIO(stored)) as picture:
         picture.load()
         pixels = picture.convert("RGB" if picture.mode not in ("L", "RGBA") else picture.mode)
-    common = {"file": path.name, "pixels": pixels.width * pixels.height, "stored": len(raw)}
-    common["values"] = common["pixels"] * len(pixels.getbands())
-    plan = levels.pictured(levels.plan(_LEVEL), raw)
+    channels = len(pixels.getbands())
+    count = pixels.width * pixels.height
+    # Peers keep the pixels alone, so these are coded alone, too.
+    head = (
+        f"P7\nWIDTH {pixels.width}\nHEIGHT {pixels.height}\nDEPTH {channels}\nMAXVAL 255\nENDHDR\n"
+    )
+    rows = [
+        _ncz("ncz, its pixels", head.encode() + pixels.tobytes()),
+        _ncz("ncz, the file", stored),
+    ]
+    for name, form, options in _peers():
 
-    used: list[int] = []
-
-    def ncz() -> bytes:
-        number, coded = levels.encode(plan, raw)
-        used.append(number)
-        return bytes([number]) + coded
-
-    def back(coded: bytes) -> bool:
-        return plan.coders[coded[0]].decode(coded[1:], len(raw)) == raw
-
-    rows = [_timed("ncz", ncz, back)]
-    rows[0]["coder"] = plan.coders[used[-1]].name
-    for name, kind, options in _peers():
-
-        def save(kind: str = kind, options: dict[str, Any] = options) -> bytes:
+        def save(form: str = form, options: dict[str, Any] = options) -> bytes:
             out = io.BytesIO()
-            pixels.save(out, kind, **options)
+            pixels.save(out, form, **options)
             return out.getvalue()
 
         def same(coded: bytes) -> bool:
             with Image.open(io.BytesIO(coded)) as found:
-                return found.convert(pixels.mode).tobytes() == pixels.tobytes()
+                return bool(found.convert(pixels.mode).tobytes() == pixels.tobytes())
 
         rows.append(_timed(name, save, same))
+    common = {"file": path.name, "pixels": count, "values": count * channels, "stored": len(stored)}
     return [common | row for row in rows]
+
+
+def _ncz(codec: str, raw: bytes) -> dict[str, Any]:
+    plan = levels.pictured(levels.plan(_LEVEL), raw)
+    used: list[int] = []
+
+    def encode() -> bytes:
+        number, coded = levels.encode(plan, raw)
+        used.append(number)
+        return coded
+
+    row = _timed(codec, encode, lambda coded: plan.coders[used[-1]].decode(coded, len(raw)) == raw)
+    return row | {"coder": plan.coders[used[-1]].name}
 
 
 def _peers() -> list[tuple[str, str, dict[str, Any]]]:
