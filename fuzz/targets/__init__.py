@@ -36,6 +36,7 @@ NAMES = (
     "contextmix",
     "text",
     "circuit",
+    "pixels",
     "llama",
     "gguf",
     "safetensors",

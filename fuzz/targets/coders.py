@@ -16,6 +16,7 @@ from fuzz.targets import Attack, Target
 from ncz.codec.coder import Coder, ModelRef
 from ncz.codec.errors import FormatError
 from ncz.formats import coders
+from ncz.formats.pixels.coder import PixelsCoder
 from ncz.formats.records.coder import RecordsCoder
 from ncz.models.language.exact import Exact
 from ncz.models.llama import build, engine
@@ -131,6 +132,12 @@ def _circuit_inputs() -> list[bytes]:
     return _inputs(_circuits(), [*records, circuits.rows(9) + b"an odd line\n7,e,twenty,1\nend"])
 
 
+def _pixel_inputs() -> list[bytes]:
+    steps = bytes((3 * x + y * y // 9) & 255 for y in range(20) for x in range(30))
+    pictures = [b"P6 10 20 255\n" + steps, b"P5 15 20 65535\n" + steps, b"P5 30 20 255\n" + steps]
+    return _inputs([PixelsCoder()], pictures)
+
+
 TARGETS = {
     "zstd": Target(lambda folder: _attack(_plain()), lambda: _inputs(_plain(), _KINDS), 500),
     "contextmix": Target(
@@ -138,5 +145,6 @@ TARGETS = {
     ),
     "text": Target(lambda folder: _attack(_texts()), _text_inputs, 500),
     "circuit": Target(lambda folder: _attack([RecordsCoder()] * 2), _circuit_inputs, 4000),
+    "pixels": Target(lambda folder: _attack([PixelsCoder()]), _pixel_inputs, 500),
     "llama": Target(_llama, _llama_inputs, 300),
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 
-STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT = range(7)
+STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT, PIXELS = range(8)
 WITH_MODELS = (TEXT, LLAMA, CIRCUIT)
 """The coders that need what the header lists as models."""
 
@@ -46,6 +46,10 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
         from ncz.formats.records import coder as of_records
 
         return of_records.from_spec(spec, models)
+    if spec.id == PIXELS:
+        from ncz.formats.pixels import coder as of_pixels
+
+        return of_pixels.from_params(spec.params)
     raise UnsupportedError(
         f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
     )
@@ -86,6 +90,11 @@ def memory_of(coder: Coder, coded: bytes, raw_size: int) -> int:
 
         if isinstance(coder, RecordsCoder):
             return coder.memory_of(coded, raw_size)
+    if spec_id == PIXELS:
+        from ncz.formats.pixels.coder import PixelsCoder
+
+        if isinstance(coder, PixelsCoder):
+            return coder.memory_of(coded, raw_size)
     return coder.memory(raw_size)
 
 
@@ -108,6 +117,20 @@ def contextmix(level: int) -> Coder:
     from ncz.models import contextmix
 
     return contextmix.coder(level)
+
+
+def pixels() -> Coder:
+    """The coder of pictures."""
+    from ncz.formats.pixels.coder import PixelsCoder
+
+    return PixelsCoder()
+
+
+def starts_picture(raw: bytes) -> bool:
+    """Whether `raw` starts like a picture that :func:`pixels` may know."""
+    from ncz.formats.pixels import detect
+
+    return detect.looks(raw)
 
 
 def text(models: tuple[ModelRef, ...], windows: tuple[int, int, int], streams: int | None) -> Coder:

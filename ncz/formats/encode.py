@@ -16,7 +16,7 @@ from ncz.codec.together import Wait, waited
 from ncz.formats import coders, header, levels, resume, sections, verify
 from ncz.formats.events import Block
 from ncz.formats.levels import Plan
-from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads
+from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads, held
 
 Bytes = bytes | bytearray | memoryview
 
@@ -128,6 +128,10 @@ class Encoder:
         )
         plan = replace(plan, verify=options.verify)
         size, limit = plan.block_size, options.memlimit
+        if limit is not None and plan.pictures:
+            # Pictures take more; where it is not there, they are coded as other content is.
+            most = levels.with_pictures(plan).memory + held(1, size)
+            plan = replace(plan, pictures=most <= limit)
         if crew is None:
             threads = fit_threads(options.threads, plan.memory, size, limit)
         else:
@@ -185,13 +189,20 @@ class Encoder:
         if self._pipeline.full:
             yield from self._emit()
         raw = bytes(self._buffer)
+        known: levels.Coded = {}
         if self._plan.cut is not None:
             raw = raw[: self._plan.cut(raw, self._plan.block_size)]
-        known: levels.Coded = {}
         if self._plan.open:
             self._plan, known = levels.decided(self._plan, raw, self.raw_size == len(raw))
             self._pipeline.close()
             self._pipeline = self._working()
+        if self._plan.pictures:
+            self._plan = levels.pictured(self._plan, raw)
+            if self._plan.pictures:  # none is looked for later
+                self._plan = replace(self._plan, pictures=False)
+            else:
+                self._pipeline.close()
+                self._pipeline = self._working()
         del self._buffer[: len(raw)]
         kept = self._next_kept()
         if kept is None and known:  # it is coded, but for what comes after, and it is the first

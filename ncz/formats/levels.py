@@ -26,6 +26,7 @@ MODEL_LEVELS = range(7, 10)
 _MIXING = 6  # the level of context mixing that stands beside the language model
 _ZSTD_LEVEL = 3
 _MIB = 1 << 20
+_OF_PICTURES = 5  # the first level that looks for pictures
 _OF_RECORDS = (coders.RECORDS, coders.CIRCUIT)
 _RECORDS_BLOCK = 4 * _MIB  # as a matrix of integers it is many times as large
 WINDOWS = {7: (2048, 1536, 512), 8: (4096, 2048, 1024), 9: (8192, 4096, 0)}
@@ -49,6 +50,7 @@ class Plan:
         cut: where a block that starts with some bytes ends best, within so many; None: at the end
             of these.
         only: a block that no circuit codes is an error; a circuit codes it whatever it takes.
+        pictures: a file that starts like a picture may have its coder, too: see :func:`pictured`.
     """
 
     coders: tuple[Coder, ...]
@@ -57,6 +59,7 @@ class Plan:
     verify: bool | None = None
     cut: Callable[[bytes, int], int] | None = None
     only: bool = False
+    pictures: bool = False
 
     @property
     def open(self) -> bool:
@@ -83,6 +86,8 @@ class Plan:
         plain = tuple(coder for coder in self.coders if coder.spec.id not in coders.WITH_MODELS)
         if used is not None and self.coders[used] not in plain:
             return self
+        if used is None or self.coders[used].spec.id != coders.PIXELS:
+            plain = tuple(coder for coder in plain if coder.spec.id != coders.PIXELS)
         return replace(self, coders=plain, models=())
 
 
@@ -116,13 +121,13 @@ def plan(
         found = (*others, *of_records)
         return Plan(found, block_size or _RECORDS_BLOCK, (model,), cut=cut, only=only)
     if level not in MODEL_LEVELS:
-        return Plan((coders.store(), mixing), size)
+        return Plan((coders.store(), mixing), size, pictures=level >= _OF_PICTURES)
     if gguf is not None:
         llama, read = coders.llama(gguf, WINDOWS[level])
         return Plan((coders.store(), mixing, llama), size, (read,))
     models = (*(_larger() if level == _TWO_MODELS else ()), _model())
     text = coders.text(models, WINDOWS[level], streams)
-    return Plan((coders.store(), mixing, text), size, models)
+    return Plan((coders.store(), mixing, text), size, models, pictures=True)
 
 
 def size_of_blocks(level: int, wanted: int | None = None) -> int:
@@ -163,6 +168,18 @@ def encode(plan: Plan, raw: bytes, known: Coded | None = None) -> tuple[int, byt
         )
     _, best, shortest = min(found)
     return best, shortest
+
+
+def pictured(plan: Plan, raw: bytes) -> Plan:
+    """`plan` for a file that starts with `raw`: one of a picture may have its blocks so coded."""
+    return with_pictures(plan) if plan.pictures and coders.starts_picture(raw) else plan
+
+
+def with_pictures(plan: Plan) -> Plan:
+    """`plan` with the coder of pictures. Every coder without a model keeps its number."""
+    held = [coder for coder in plan.coders if coder.spec.id not in coders.WITH_MODELS]
+    others = plan.coders[len(held) :]
+    return replace(plan, coders=(*held, coders.pixels(), *others), pictures=False)
 
 
 def decided(plan: Plan, raw: bytes, alone: bool = True) -> tuple[Plan, Coded]:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from ncz.codec import checks
 from ncz.codec.errors import DoesNotFit, FormatError, NczError, TruncatedError
-from ncz.formats import coders, parse, sections
+from ncz.formats import coders, levels, parse, sections
 from ncz.formats import header as headers
 from ncz.formats.events import Block, Event, MemberEnd, MemberStart, Need
 from ncz.formats.header import Header
@@ -129,7 +129,9 @@ def _difference(header: Header, plan: Plan) -> str | None:
     if size > plan.block_size:
         return f"it has blocks of {size} bytes, and now they are to have {plan.block_size}"
     # Only a block that is all there is may be smaller, and leave out what it has no use for.
-    plans = (plan,) if size == plan.block_size else (plan, plan.lean(None))
+    plans: tuple[Plan, ...] = (plan,) if size == plan.block_size else (plan, plan.lean(None))
+    # Whether it is a picture is seen in the first block, which was not read again yet.
+    plans += tuple(levels.with_pictures(each) for each in plans if each.pictures)
     specs = [tuple(coder.spec for coder in each.coders) for each in plans]
     if header.coders not in specs:
         then, now = _names(header), ", ".join(coder.name for coder in plan.coders)

@@ -1,0 +1,304 @@
+"""The coder of pictures: a block that is a file of pixels, or starts with one's head.
+
+The pixels go to the image coder, or to context mixing where that is shorter (drawings);
+all else goes to context mixing. A decoder is told where the pixels are and how they are coded, so
+formats are known to the encoder alone. PNG is more: its stream is made anew.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncz.codec import varint
+from ncz.codec.coder import Coder, CoderSpec
+from ncz.codec.errors import FormatError, NczError, UnsupportedError
+from ncz.formats.pixels import png, raster
+from ncz.formats.pixels.raster import DTYPES, Raster
+from ncz.models import contextmix
+from ncz.models.pixels import photocd, planes
+
+CODER_ID = 7
+REVISION = 1
+
+_PLAIN, _PNG = range(2)  # what holds the raster
+_MIXED, _PLANES, _PHOTO_CD = range(3)  # how it is coded
+_REST_LEVEL = 6
+_LEAST = 64  # samples of a picture
+_ORDERS = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}  # green first, opacity last
+_SPARE = 64 << 20
+_MOST = 40  # bytes of memory for each of a picture, or somewhat more
+_EXPANDS = 64  # bytes of pixels for each of a PNG file, at most
+_DAMAGED = "the head of a block of pixels is damaged"
+_TRIED = 1 << 16  # samples that show what pays
+
+
+class PixelsCoder:
+    """Codes pictures. It keeps nothing between blocks."""
+
+    exact = True
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return "pixels"
+
+    @property
+    def spec(self) -> CoderSpec:
+        """What a header says."""
+        return CoderSpec(CODER_ID, bytes([REVISION]))
+
+    def memory(self, raw_size: int) -> int:
+        """Bytes of working memory; a picture that needs more is left to others."""
+        return 2 * _SPARE + _MOST * raw_size + _mixing().memory(raw_size)
+
+    def memory_of(self, coded: bytes, raw_size: int) -> int:
+        """The same for a block, by what its head says.
+
+        Raises:
+            FormatError: its head is damaged.
+        """
+        head, _ = _head(coded, raw_size)
+        return _needed(head.raster, raw_size)
+
+    def encode(self, raw: bytes) -> bytes | None:
+        """Coded bytes, or None where `raw` is no picture that is known here."""
+        if raw.startswith(png.SIGNATURE):
+            try:
+                apart = png.take(raw, _room(len(raw)))
+            except png.NotApart:
+                return None
+            where, holds, content, rest = apart.raster, _PNG, apart.rows, apart.rest
+        else:
+            found = raster.find(raw)
+            if found is None:
+                return None
+            where, holds, content, rest = found, _PLAIN, raw, b""
+        if where.values < _LEAST or _needed(where, len(raw)) > self.memory(len(raw)):
+            return None
+        samples, others = where.take(content)
+        how, coded, odd = _coded(samples)
+        fields = (where.start, where.pitch, where.width, where.height, where.channels, where.dtype)
+        return b"".join(
+            (
+                bytes([holds << 4 | how]),
+                *map(varint.encode, fields),
+                _packed(rest),
+                _packed(others),
+                _packed(odd),
+                coded,
+            )
+        )
+
+    def decode(self, coded: bytes, raw_size: int) -> bytes:
+        """The raw bytes.
+
+        Raises:
+            FormatError: the head is damaged, or the parts do not make such a file.
+        """
+        head, at = _head(coded, raw_size)
+        where = head.raster
+        size = where.end if head.holds == _PNG else raw_size
+        try:
+            rest, at = _unpacked(coded, at, 2 * raw_size + _SPARE // 64 + where.height)
+            others, at = _unpacked(coded, at, raw_size)
+            odd, at = _unpacked(coded, at, 12 * where.width * where.height)
+        except (varint.Incomplete, ValueError):
+            raise FormatError(_DAMAGED) from None
+        if len(others) != size - where.row * where.height:
+            raise FormatError(_DAMAGED)
+        content = where.put(_decoded(coded[at:], head, odd), others, size)
+        if head.holds == _PNG:
+            return png.put(where, content, rest, raw_size)
+        return content
+
+
+@dataclass(frozen=True)
+class _Head:
+    holds: int
+    how: int
+    raster: Raster
+
+
+def from_params(params: bytes) -> PixelsCoder:
+    """The coder that a header means.
+
+    Raises:
+        UnsupportedError: this build does not know these parameters.
+    """
+    if params != bytes([REVISION]):
+        raise UnsupportedError(
+            "this file's pixels are coded in a way that this ncz does not know; install a newer ncz"
+        )
+    return PixelsCoder()
+
+
+def _head(coded: bytes, raw_size: int) -> tuple[_Head, int]:
+    at = 1
+    fields = []
+    try:
+        for _ in range(6):
+            number, at = varint.decode(coded, at)
+            fields.append(number)
+        holds, how = coded[0] >> 4, coded[0] & 15
+    except (varint.Incomplete, ValueError, IndexError):
+        raise FormatError(_DAMAGED) from None
+    start, pitch, width, height, channels, dtype = fields
+    where = Raster(start, pitch, width, height, channels, dtype)
+    most = raw_size if holds == _PLAIN else _room(raw_size)
+    if holds > _PNG or how > _PHOTO_CD or not where.fits(most):
+        raise FormatError(_DAMAGED)
+    if holds == _PNG and (start or pitch != where.row):
+        raise FormatError(_DAMAGED)
+    if how == _PHOTO_CD and (channels != 3 or dtype):
+        raise FormatError(_DAMAGED)
+    return _Head(holds, how, where), at
+
+
+def _room(raw_size: int) -> int:
+    """Bytes of pixels that a PNG file of this size may have."""
+    return min(_EXPANDS * raw_size + (1 << 16), 2 * raw_size + _SPARE)
+
+
+def _needed(where: Raster, raw_size: int) -> int:
+    shape = (where.channels, where.height, where.width)
+    return planes.memory(shape) + 2 * where.end + 4 * raw_size + _mixing().memory(raw_size)
+
+
+def _coded(samples: NDArray[np.integer]) -> tuple[int, bytes, bytes]:
+    """How the samples are coded, the coded bytes, and what they do not tell."""
+    if samples.dtype.itemsize == 1 and samples.shape[2] == 3:
+        separated = photocd.separate(np.ascontiguousarray(samples, np.uint8))
+        if separated is not None:
+            return _PHOTO_CD, _of_photo_cd(separated), _odd(samples, photocd.join(separated))
+    whole = samples.tobytes()
+    if _mixes(samples):
+        mixed = _mixing().encode(whole)
+        if mixed is not None:
+            return _MIXED, mixed, b""
+    return _PLANES, planes.encode(_planes(samples), _top(samples.dtype)), b""
+
+
+def _mixes(samples: NDArray[np.integer]) -> bool:
+    """Whether context mixing is shorter, by a part of the picture."""
+    rows = max(1, min(len(samples), _TRIED // (samples.shape[1] * samples.shape[2])))
+    first = (len(samples) - rows) // 2
+    part = np.ascontiguousarray(samples[first : first + rows])
+    mixed = _mixing().encode(part.tobytes())
+    return mixed is not None and len(mixed) < len(planes.encode(_planes(part), _top(part.dtype)))
+
+
+def _planes(samples: NDArray[np.integer]) -> NDArray[np.int32]:
+    order = list(_ORDERS[samples.shape[2]])
+    return np.ascontiguousarray(samples.transpose(2, 0, 1)[order], np.int32)
+
+
+def _top(dtype: np.dtype[np.integer]) -> int:
+    return (1 << (8 * dtype.itemsize)) - 1
+
+
+def _of_photo_cd(found: photocd.Separated) -> bytes:
+    chroma = planes.encode(found.chroma, photocd.TOP)
+    known = photocd.scaled(found.chroma, found.luma.shape, found.phase)
+    luma = planes.encode(np.concatenate([known, found.luma[None]]), photocd.TOP, 2)
+    phase = found.phase[0] | found.phase[1] << 1
+    return bytes([phase]) + varint.encode(len(chroma)) + chroma + luma
+
+
+def _from_photo_cd(coded: bytes, height: int, width: int) -> photocd.Separated:
+    try:
+        size, at = varint.decode(coded, 1)
+    except (varint.Incomplete, ValueError):
+        raise FormatError(_DAMAGED) from None
+    phase = (coded[0] & 1, coded[0] >> 1)
+    rows, columns = photocd.halves(height, width, phase) if coded[0] < 4 else (0, 0)
+    if size > len(coded) - at or not rows or not columns:
+        raise FormatError(_DAMAGED)
+    chroma = planes.decode(coded[at : at + size], (2, rows, columns), photocd.TOP)
+    known = photocd.scaled(chroma, (height, width), phase)
+    luma = planes.decode(coded[at + size :], (3, height, width), photocd.TOP, known)[2]
+    return photocd.Separated(phase, luma, chroma)
+
+
+def _odd(samples: NDArray[np.integer], joined: NDArray[np.uint8]) -> bytes:
+    """The pixels that are others: how many, how far each is from the one before, by how much."""
+    differ = (np.asarray(samples, np.uint8) - joined).reshape(-1, 3)
+    at = np.flatnonzero(differ.any(1))
+    gaps = np.diff(at, prepend=-1) - 1
+    far = b"".join(varint.encode(int(gap)) for gap in gaps)
+    return varint.encode(len(at)) + far + bytes(differ[at].T.tobytes())
+
+
+def _with_odd(joined: NDArray[np.uint8], odd: bytes) -> NDArray[np.uint8]:
+    flat = joined.reshape(-1, 3)
+    try:
+        count, at = varint.decode(odd)
+        if count > len(flat):
+            raise FormatError(_DAMAGED)
+        places, place = [], -1
+        for _ in range(count):
+            gap, at = varint.decode(odd, at)
+            place += gap + 1
+            places.append(place)
+    except (varint.Incomplete, ValueError):
+        raise FormatError(_DAMAGED) from None
+    if place >= len(flat) or len(odd) != at + 3 * count:
+        raise FormatError(_DAMAGED)
+    flat[places] += np.frombuffer(odd, np.uint8, offset=at).reshape(3, count).T
+    return flat.reshape(joined.shape)
+
+
+def _decoded(coded: bytes, head: _Head, odd: bytes) -> NDArray[np.integer]:
+    where = head.raster
+    height, width, channels = where.height, where.width, where.channels
+    dtype = np.dtype(DTYPES[where.dtype])
+    if head.how == _PHOTO_CD:
+        return _with_odd(photocd.join(_from_photo_cd(coded, height, width)), odd)
+    if odd:
+        raise FormatError(_DAMAGED)
+    if head.how == _MIXED:
+        size = where.values * dtype.itemsize
+        whole = _mixing().decode(coded, size)
+        return np.frombuffer(whole, dtype).reshape(height, width, channels)
+    found = planes.decode(coded, (channels, height, width), _top(dtype))
+    order = _ORDERS[channels]
+    back = [order.index(channel) for channel in range(channels)]
+    samples: NDArray[np.integer] = found[back].transpose(1, 2, 0).astype(dtype)
+    return samples
+
+
+@functools.cache
+def _mixing() -> Coder:
+    return contextmix.coder(_REST_LEVEL)
+
+
+def _packed(payload: bytes) -> bytes:
+    """A size, and unless it is 0: whether it is coded, its coded size, and the bytes."""
+    if not payload:
+        return varint.encode(0)
+    coded = _mixing().encode(payload) if len(payload) > 8 else None
+    how = coded is not None and len(coded) < len(payload)
+    body = coded if how and coded is not None else payload
+    return varint.encode(len(payload)) + bytes([how]) + varint.encode(len(body)) + body
+
+
+def _unpacked(coded: bytes, at: int, most: int) -> tuple[bytes, int]:
+    size, at = varint.decode(coded, at)
+    if size == 0:
+        return b"", at
+    if size > most or at >= len(coded) or coded[at] > 1:
+        raise FormatError(_DAMAGED)
+    how = coded[at]
+    body, at = varint.decode(coded, at + 1)
+    if body > len(coded) - at or (not how and body != size):
+        raise FormatError(_DAMAGED)
+    part = coded[at : at + body]
+    if not how:
+        return part, at + body
+    try:
+        return _mixing().decode(part, size), at + body
+    except NczError as error:
+        raise FormatError(f"{_DAMAGED}: {error}") from None

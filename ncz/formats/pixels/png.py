@@ -1,0 +1,262 @@
+"""PNG files taken apart, and put back byte for byte.
+
+Taken apart: the pixels; the filter of each row; how zlib was told to compress; where the stream is
+cut into chunks; all other chunks as they are. Whatever does not come back the same, and files that
+are broken, interlaced or compressed with something that is not zlib, are not taken apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ncz.codec import varint
+from ncz.codec.errors import FormatError
+from ncz.codec.jit import jit
+from ncz.formats.pixels import deflate
+from ncz.formats.pixels.deflate import Parameters
+from ncz.formats.pixels.raster import Raster
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_CHECK = 4
+
+
+class NotApart(Exception):
+    """The file cannot be taken apart; says why."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A PNG file in its parts.
+
+    Attributes:
+        raster: where the samples are in `rows`.
+        rows: the unfiltered rows, one after the other.
+        rest: all else.
+    """
+
+    raster: Raster
+    rows: bytes
+    rest: bytes
+
+
+def take(raw: bytes, most: int) -> Apart:
+    """The parts of a PNG file with at most so many bytes of pixels.
+
+    Raises:
+        NotApart: it is none, or does not come back from its parts.
+    """
+    before, sizes, after, stream, head = _chunks(raw)
+    width, height, depth, colour, method, filtering, interlaced = head
+    if colour not in _CHANNELS or method or filtering or interlaced:
+        raise NotApart("it is interlaced, or of a kind that is not known")
+    if depth not in (1, 2, 4, 8, 16) or not width or not height:
+        raise NotApart("its head gives no picture")
+    channels = _CHANNELS[colour]
+    row = (width * channels * depth + 7) // 8
+    if height * (row + 1) > most:
+        raise NotApart("its pixels are too many")
+    raster = _raster(row, width, height, channels, depth)
+    unpacked = zlib.decompressobj()
+    try:
+        filtered = unpacked.decompress(stream, height * (row + 1) + 1)
+    except zlib.error:
+        raise NotApart("its stream is damaged") from None
+    if len(filtered) != height * (row + 1) or not unpacked.eof or unpacked.unused_data:
+        raise NotApart("its stream does not hold its pixels, or more than these")
+    lines = np.frombuffer(bytearray(filtered), np.uint8).reshape(height, row + 1)
+    filters = np.ascontiguousarray(lines[:, 0])
+    if filters.max() > 4:
+        raise NotApart("a filter is none")
+    rows = np.zeros((height, row), np.uint8)
+    step = max(1, channels * depth // 8)
+    _unfilter(lines, rows, step)
+    how = _search(lines.reshape(-1), np.frombuffer(bytearray(stream[2:-_CHECK]), np.uint8), stream)
+    rest = b"".join(
+        (
+            bytes([*how, step]),
+            varint.encode(len(before)),
+            varint.encode(len(after)),
+            varint.encode(len(sizes)),
+            *(varint.encode(size) for size in _folded(sizes)),
+            before,
+            stream[:2],
+            filters.tobytes(),
+            after,
+        )
+    )
+    apart = Apart(raster, rows.tobytes(), rest)
+    if put(apart.raster, apart.rows, apart.rest, len(raw)) != raw:
+        raise NotApart("it does not come back the same")
+    return apart
+
+
+def put(raster: Raster, rows: bytes, rest: bytes, size: int) -> bytes:
+    """The file of `size` bytes again.
+
+    Raises:
+        FormatError: there are no such parts.
+    """
+    try:
+        how, step, at = Parameters(*rest[:4]), rest[4], 5
+        if not how.valid or not 1 <= step <= 8:
+            raise FormatError("the parts of a PNG file are damaged")
+        before, at = varint.decode(rest, at)
+        after, at = varint.decode(rest, at)
+        count, at = varint.decode(rest, at)
+        if count > len(rest):
+            raise FormatError("the parts of a PNG file are damaged")
+        folded = []
+        for _ in range(min(count, 2)):
+            length, at = varint.decode(rest, at)
+            folded.append(length)
+        sizes, at = _unfolded(rest, at, count, folded)
+    except (varint.Incomplete, ValueError, TypeError, IndexError):
+        raise FormatError("the parts of a PNG file are damaged") from None
+    height, row = raster.height, raster.pitch
+    if len(rest) != at + before + 2 + height + after or len(rows) != height * row:
+        raise FormatError("the parts of a PNG file are damaged")
+    head, zhead = rest[at : at + before], rest[at + before : at + before + 2]
+    at += before + 2
+    lines = np.zeros((height, row + 1), np.uint8)
+    lines[:, 0] = np.minimum(np.frombuffer(rest[at : at + height], np.uint8), 4)
+    _filter(np.frombuffer(bytearray(rows), np.uint8).reshape(height, row), lines, step)
+    raw = lines.tobytes()
+    stream = zhead + deflate.deflate(raw, how) + struct.pack(">I", zlib.adler32(raw))
+    if sum(sizes) != len(stream):
+        raise FormatError("the stream of a PNG file has another size")
+    out, start = [head], 0
+    for length in sizes:
+        chunk = b"IDAT" + stream[start : start + length]
+        out += [struct.pack(">I", length), chunk, struct.pack(">I", zlib.crc32(chunk))]
+        start += length
+    out.append(rest[at + height :])
+    found = b"".join(out)
+    if len(found) != size:
+        raise FormatError("a PNG file has another size")
+    return found
+
+
+def _raster(row: int, width: int, height: int, channels: int, depth: int) -> Raster:
+    if depth == 8:
+        return Raster(0, row, width, height, channels, 0)
+    if depth == 16:
+        return Raster(0, row, width, height, channels, 2)
+    return Raster(0, row, row, height, 1, 0)
+
+
+def _chunks(raw: bytes) -> tuple[bytes, list[int], bytes, bytes, tuple[int, ...]]:
+    if not raw.startswith(SIGNATURE) or raw[12:16] != b"IHDR" or len(raw) < 45:
+        raise NotApart("it is no PNG file")
+    head = struct.unpack_from(">IIBBBBB", raw, 16)
+    at, sizes, parts, first = len(SIGNATURE), [], [], 0
+    while at + 12 <= len(raw):
+        (length,) = struct.unpack_from(">I", raw, at)
+        data = at + 8
+        if data + length + 4 > len(raw):
+            raise NotApart("it is cut off")
+        if raw[at + 4 : data] == b"IDAT":
+            first = first or at
+            (check,) = struct.unpack_from(">I", raw, data + length)
+            if check != zlib.crc32(raw[at + 4 : data + length]):
+                raise NotApart("a check is wrong")
+            sizes.append(length)
+            parts.append(raw[data : data + length])
+        elif sizes:
+            break
+        at = data + length + 4
+    stream = b"".join(parts)
+    if not sizes or len(stream) < 8:
+        raise NotApart("it has no pixels")
+    return raw[:first], sizes, raw[at:], stream, head
+
+
+def _folded(sizes: list[int]) -> list[int]:
+    """Sizes of chunks as few numbers: all alike but the last, or all of them."""
+    if len(sizes) > 2 and len(set(sizes[:-1])) == 1:
+        return [sizes[0], sizes[-1], 0]
+    return sizes if len(sizes) < 3 else [sizes[0], sizes[1], 1, *sizes[2:]]
+
+
+def _unfolded(rest: bytes, at: int, count: int, first: list[int]) -> tuple[list[int], int]:
+    if count < 3:
+        return first, at
+    how, at = varint.decode(rest, at)
+    if how == 0:
+        return [first[0]] * (count - 1) + [first[1]], at
+    sizes = list(first)
+    while len(sizes) < count:
+        size, at = varint.decode(rest, at)
+        sizes.append(size)
+    return sizes, at
+
+
+def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes) -> Parameters:
+    """What zlib was told.
+
+    Raises:
+        NotApart: nothing gives this stream.
+    """
+    window = (whole[0] >> 4) + 8
+    windows = sorted({max(window, 9), 15}, key=lambda n: n != window)
+    first = {0: (1, 2, 6, 9), 1: (3, 2, 4, 5, 1), 2: (6, 9), 3: (9, 8, 7, 6)}[whole[1] >> 6]
+    levels = list(first) + [level for level in range(9, 0, -1) if level not in first]
+    seen: set[tuple[int, ...]] = set()
+    for bits, memory, strategy, level in itertools.product(
+        windows, (8, 9, 7, 6, 5, 4, 3, 2, 1), range(5), levels
+    ):
+        if strategy in (deflate.HUFFMAN, deflate.RLE):
+            level = 6  # they look at none
+        if (bits, memory, strategy, level) in seen:
+            continue
+        seen.add((bits, memory, strategy, level))
+        how = Parameters(level, strategy, memory, bits)
+        if deflate.agrees(lines, how, stream):
+            return how
+    raise NotApart("zlib does not make this stream")
+
+
+@jit
+def _unfilter(lines: np.ndarray, rows: np.ndarray, step: int) -> None:
+    """Rows from lines, uint8[height, 1 + row], whose first byte is the filter."""
+    for y in range(rows.shape[0]):
+        kind = np.int64(lines[y, 0])
+        for x in range(rows.shape[1]):
+            a = np.int64(rows[y, x - step]) if x >= step else np.int64(0)
+            b = np.int64(rows[y - 1, x]) if y > 0 else np.int64(0)
+            c = np.int64(rows[y - 1, x - step]) if x >= step and y > 0 else np.int64(0)
+            rows[y, x] = (np.int64(lines[y, x + 1]) + _predicted(kind, a, b, c)) & 255
+
+
+@jit
+def _filter(rows: np.ndarray, lines: np.ndarray, step: int) -> None:
+    for y in range(rows.shape[0]):
+        kind = np.int64(lines[y, 0])
+        for x in range(rows.shape[1]):
+            a = np.int64(rows[y, x - step]) if x >= step else np.int64(0)
+            b = np.int64(rows[y - 1, x]) if y > 0 else np.int64(0)
+            c = np.int64(rows[y - 1, x - step]) if x >= step and y > 0 else np.int64(0)
+            lines[y, x + 1] = (np.int64(rows[y, x]) - _predicted(kind, a, b, c)) & 255
+
+
+@jit
+def _predicted(kind: int, a: int, b: int, c: int) -> int:
+    if kind == 0:
+        return 0
+    if kind == 1:
+        return a
+    if kind == 2:
+        return b
+    if kind == 3:
+        return (a + b) >> 1
+    p = a + b - c
+    pa, pb, pc = abs(p - a), abs(p - b), abs(p - c)
+    if pa <= pb and pa <= pc:
+        return a
+    return b if pb <= pc else c

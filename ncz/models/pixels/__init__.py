@@ -1,0 +1,1 @@
+"""Planes of pixels, coded without loss by least squares and mixed contexts."""
