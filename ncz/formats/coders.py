@@ -5,6 +5,7 @@ Coders are imported when asked for: a file without language models decodes witho
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 
 STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT = range(7)
-WITH_MODELS = (TEXT, LLAMA, CIRCUIT)
+LATENTS = 8
+WITH_MODELS = (TEXT, LLAMA, CIRCUIT, LATENTS)
 """The coders that need what the header lists as models."""
 
 
@@ -46,9 +48,16 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
         from ncz.formats.records import coder as of_records
 
         return of_records.from_spec(spec, models)
+    if spec.id == LATENTS:
+        return _latents(spec, models)
     raise UnsupportedError(
         f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
     )
+
+
+def _latents(spec: CoderSpec, models: tuple[ModelRef, ...]) -> Coder:
+    made: Coder = importlib.import_module("ncz.models.image.codec").from_params(spec.params, models)
+    return made
 
 
 def name(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> str:
