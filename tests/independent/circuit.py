@@ -46,7 +46,8 @@ class Circuit:
             return data[8 + size + first : 8 + size + end]
 
         def numbers(name: str) -> list[int]:
-            return [number for (number,) in struct.iter_unpack("<q", part(name))]
+            form = {"I16": "<h", "I32": "<i", "I64": "<q"}[head[name]["dtype"]]
+            return [number for (number,) in struct.iter_unpack(form, part(name))]
 
         def unpacked(name: str, size: int) -> bytes:
             return zstandard.ZstdDecompressor().decompress(part(name), max_output_size=size)

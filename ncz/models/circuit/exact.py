@@ -28,6 +28,7 @@ from ncz.models.circuit.tree import Tree
 
 STEPS = 12
 NOTHING = 255
+_NARROW = (np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64))
 _KIND = "ncz circuit 1"
 _TABLE_BITS = 30
 MAX_LATENTS = 1024
@@ -211,8 +212,8 @@ def to_bytes(codes: Codes) -> bytes:
         "order": codes.tree.order,
         "parent": codes.tree.parent,
         "start": leaves.start,
-        "lows": leaves.lows,
-        "widths": leaves.widths,
+        "lows": _narrow(leaves.lows),
+        "widths": _narrow(leaves.widths),
         "root": codes.root,
         "edges.zst": codes.edges,
         "symbols.zst": codes.symbols,
@@ -336,8 +337,15 @@ def _preorder(parent: NDArray[np.int64]) -> None:
 
 
 def _ints(tensor: NDArray[Any]) -> NDArray[np.int64]:
-    _hold(tensor.dtype == np.int64 and tensor.ndim == 1)
-    return tensor
+    _hold(tensor.dtype in _NARROW and tensor.ndim == 1)
+    return tensor.astype(np.int64)
+
+
+def _narrow(values: NDArray[np.int64]) -> NDArray[Any]:
+    """The same in the shortest type that holds them all."""
+    low, high = int(values.min()), int(values.max())
+    fits = (t for t in _NARROW if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    return values.astype(next(fits))
 
 
 def _hold(condition: bool) -> None:

@@ -1,0 +1,176 @@
+"""Trains the image codec: `python -m ncz.models.image.train --data FOLDER --out FOLDER`.
+
+One set of weights for all qualities: each picture of a batch has one of its own, drawn evenly,
+and is charged rate + lambda * distortion with the lambda of that quality. Steps of equal
+length, then a last part in which they shrink to nothing (`--cool`); a run that was stopped or that
+has cooled goes on from the weights before cooling (`--steps` with a larger number), so that no work
+is lost. FOLDER/checkpoint.pt has everything a run needs to go on, FOLDER/log.txt what it saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ncz.models.image.data import Crops
+from ncz.models.image.muon import Muon
+from ncz.models.image.network import Network, Shape
+
+LAMBDAS = (0.001, 0.5)
+"""Of the coarsest and the finest quality; between them evenly on a scale of logarithms. As the
+field writes it: bits per pixel + lambda * 255^2 * mean square error."""
+AVERAGE = 0.999
+WARM, STEADY = 100, 400
+"""Steps that grow, and steps until they shrink again."""
+OTHERS = 0.15
+"""Length of steps of what is no matrix, beside that of Muon's."""
+
+
+def weight_of(quality: Tensor, anchors: int) -> Tensor:
+    """The lambda of each quality."""
+    low, high = torch.log(torch.tensor(LAMBDAS)).tolist()
+    return torch.exp(low + (high - low) * quality / (anchors - 1))
+
+
+def loss_of(network: Network, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, and bits per pixel and mean square error (of 0 … 1) of each picture."""
+    back, total = network(x, quality)
+    rate = total / (x.shape[2] * x.shape[3])
+    error = (back.float() - x).square().mean((1, 2, 3))
+    weight = weight_of(quality, network.shape.anchors)
+    # Divided by what the rate grows with, so that no quality outweighs the others.
+    each = (rate + weight * 255**2 * error) / weight.sqrt()
+    return each.mean() * 0.1, rate, error
+
+
+def optimizers(network: Network, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, Adam for gains, biases and what is depthwise."""
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
+    for weight in network.parameters():
+        hidden = weight.ndim == 4 and weight.shape[1] > 1
+        (matrices if hidden else others).append(weight)
+    return [Muon(matrices, lr=rate), torch.optim.Adam(others, lr=rate, betas=(0.9, 0.98))]
+
+
+def length(step: int, steps: int, cool: int) -> float:
+    """How long a step is beside the longest: short at first, then by an inverse square root, and
+    shrinking to nothing in the last `cool` steps."""
+    warm = min((step + 1) / WARM, 1.0)
+    far = min(STEADY / (min(step, steps) + 1), 1.0) ** 0.5
+    return warm * far * (1 - max(step - steps, 0) / max(cool, 1))
+
+
+def lengths(parts: Sequence[torch.optim.Optimizer], rate: float) -> None:
+    """Sets the length of a step."""
+    for part in parts:
+        for group in part.param_groups:
+            group["lr"] = rate if isinstance(part, Muon) else rate * OTHERS
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="has a folder for each source")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=100_000, help="steps at full length in all")
+    parser.add_argument("--cool", type=int, default=0, help="steps that shrink, after these")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=0.02)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--save", type=float, default=120, help="seconds between checkpoints")
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    train(args)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Goes on from the checkpoint in ``args.out``, or begins."""
+    torch.manual_seed(args.seed)
+    network = Network(Shape())
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = {k: v.clone() for k, v in network.state_dict().items()}
+    parts = optimizers(network, args.rate)
+    checkpoint = args.out / "checkpoint.pt"
+    done = 0
+    if checkpoint.exists():
+        kept = torch.load(checkpoint, weights_only=True)
+        network.load_state_dict(kept["network"])
+        average, done = kept["average"], kept["done"]
+        for part, state in zip(parts, kept["optimizers"], strict=True):
+            part.load_state_dict(state)
+    crops = Crops(args.data, args.side, args.seed * 1_000_003 + done)
+    noise = torch.Generator().manual_seed(args.seed * 1_000_033 + done)
+    log = (args.out / "log.txt").open("a")
+    began = saved = time.monotonic()
+    sums: dict[int, list[Tensor]] = {}
+    for step in range(done, args.steps + args.cool):
+        lengths(parts, args.rate * length(step, args.steps, args.cool))
+        x = torch.from_numpy(crops.draw(args.batch)).permute(0, 3, 1, 2).float() / 255 - 0.5
+        quality = torch.rand(args.batch, generator=noise) * (network.shape.anchors - 1)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss, rate, error = loss_of(network, x, quality)
+        for part in parts:
+            part.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        for part in parts:
+            part.step()
+        with torch.no_grad():
+            keep = min(AVERAGE, (step + 1) / (step + 20))
+            for name, value in network.state_dict().items():
+                average[name].lerp_(value, 1 - keep) if value.is_floating_point() else None
+        for one in range(args.batch):
+            told = torch.stack((rate[one], error[one])).detach()
+            sums.setdefault(round(float(quality[one])), []).append(told)
+        if (step + 1) % 100 == 0:
+            line = report(step + 1, float(loss), sums, time.monotonic() - began)
+            print(line, flush=True)
+            print(line, file=log, flush=True)
+            sums = {}
+        if time.monotonic() - saved > args.save or step + 1 == args.steps + args.cool:
+            saved = time.monotonic()
+            keep_all(args, checkpoint, step + 1, network, average, parts)
+
+
+def keep_all(
+    args: argparse.Namespace,
+    checkpoint: Path,
+    done: int,
+    network: Network,
+    average: dict[str, Tensor],
+    parts: list[torch.optim.Optimizer],
+) -> None:
+    """Writes the checkpoint; while cooling, only the weights that came of it."""
+    if done > args.steps:
+        torch.save({"average": average, "shape": asdict(network.shape)}, args.out / "cooled.pt")
+        return
+    everything = {
+        "network": network.state_dict(),
+        "average": average,
+        "shape": asdict(network.shape),
+        "done": done,
+        "optimizers": [part.state_dict() for part in parts],
+    }
+    torch.save(everything, checkpoint.with_suffix(".new"))
+    checkpoint.with_suffix(".new").replace(checkpoint)
+
+
+def report(step: int, loss: float, sums: dict[int, list[Tensor]], seconds: float) -> str:
+    """One line: at each quality, bits per pixel and decibels."""
+    parts = []
+    for quality in sorted(sums):
+        rate, error = torch.stack(sums[quality]).mean(0).tolist()
+        parts.append(f"{quality}: {rate:.3f} {-10 * torch.log10(torch.tensor(error)):.2f}")
+    return f"{step} [{seconds:.0f} s] {loss:.4f} | " + ", ".join(parts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The weights that ship: which there are, their digests, and what is made of their files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ncz.codec.coder import ModelRef
+from ncz.codec.errors import ModelMissing
+from ncz.models.contextmix.prior import pinned
+from ncz.models.image.exact import Floats, Integers, Layer, Step
+
+if TYPE_CHECKING:
+    from ncz.models.image.network import Analysis, HyperAnalysis, Synthesis
+
+DIGESTS: dict[str, str] = {}
+"""SHA-256 of the files in `trained`, in hex, by name. A name never gets other weights."""
+
+DEFAULT = "image-1"
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """The networks between pixels and latents, in floats."""
+
+    analysis: Analysis
+    synthesis: Synthesis
+    hyper_analysis: HyperAnalysis
+
+
+def ref(name: str = DEFAULT) -> ModelRef:
+    """How a header names the weights."""
+    return ModelRef(bytes.fromhex(DIGESTS[name]), name)
+
+
+def name_of(model: ModelRef) -> str:
+    """The name of the weights with that digest.
+
+    Raises:
+        ModelMissing: they did not come with this ncz.
+    """
+    for name, digest in DIGESTS.items():
+        if digest == model.digest.hex():
+            return name
+    raise ModelMissing(
+        model.digest.hex(), model.name, "it comes with a newer ncz; install that one"
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def tensors(name: str) -> dict[str, np.ndarray]:
+    """What a file of weights holds.
+
+    Raises:
+        NczError: it is missing, or not the one it should be.
+    """
+    folder = resources.files(__package__) / "trained"
+    return pinned(folder / f"{name}.safetensors", DIGESTS[name])
+
+
+@functools.lru_cache(maxsize=2)
+def integers(name: str) -> Integers:
+    """What decides probabilities."""
+    return integers_of(tensors(name))
+
+
+def integers_of(found: dict[str, np.ndarray]) -> Integers:
+    """The same, out of the tensors of a file."""
+
+    def floats(key: str) -> Floats:
+        return np.ascontiguousarray(found[key], dtype=np.float64)
+
+    def layer(key: str, rows: slice = slice(None)) -> Layer:
+        weight = np.ascontiguousarray(found[f"{key}.weight"][rows].T, dtype=np.float64)
+        return Layer(weight, floats(f"{key}.scale")[rows], floats(f"{key}.offset")[rows])
+
+    order = found["order"].astype(np.int64)
+    mine = order.shape[2] // 4
+    latents = order.shape[2]
+
+    def step(index: int) -> Step:
+        key = f"steps.{index}"
+        around = found[f"{key}.around.weight"].astype(np.int32)
+        firsts = [int(np.argmax(order[i, j] == index)) for i in range(2) for j in range(2)]
+        rows = [np.r_[f : f + mine, latents + f : latents + f + mine] for f in firsts]
+        out = layer(f"{key}.out")
+        return Step(
+            layer(f"{key}.told"),
+            layer(f"{key}.known") if index else None,
+            np.ascontiguousarray(around.T).reshape(5, 5, -1),
+            floats(f"{key}.around.scale"),
+            floats(f"{key}.around.offset"),
+            layer(f"{key}.mixed"),
+            tuple(
+                Layer(np.ascontiguousarray(out.weight[:, r]), out.scale[r], out.offset[r])
+                for r in rows
+            ),
+        )
+
+    return Integers(
+        order,
+        floats("hyper"),
+        layer("up_half"),
+        layer("half"),
+        layer("up_whole"),
+        floats("quality"),
+        tuple(step(index) for index in range(4)),
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def transforms(name: str) -> Transforms:
+    """The networks between pixels and latents."""
+    return transforms_of(tensors(name))
+
+
+def transforms_of(found: dict[str, np.ndarray]) -> Transforms:
+    """The same, out of the tensors of a file."""
+    import torch
+
+    from ncz.models.image.network import Analysis, HyperAnalysis, Synthesis, shape_of
+
+    shape = shape_of({name: tensor.shape for name, tensor in found.items()})
+    parts = {
+        "analysis": Analysis(shape),
+        "synthesis": Synthesis(shape),
+        "hyper_analysis": HyperAnalysis(shape),
+    }
+    for part, module in parts.items():
+        state = {
+            key.removeprefix(f"{part}."): torch.from_numpy(tensor.astype(np.float32))
+            for key, tensor in found.items()
+            if key.startswith(f"{part}.")
+        }
+        module.load_state_dict(state)
+        module.eval().requires_grad_(False)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Transforms(**parts)  # type: ignore[arg-type]
+
+
+def digest_of(data: bytes) -> bytes:
+    """What names a file of weights."""
+    return hashlib.sha256(data).digest()

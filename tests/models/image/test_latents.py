@@ -1,0 +1,93 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncz.codec.errors import FormatError
+from ncz.models.image import kernel, latents
+from ncz.models.image.exact import LARGEST, UNIT
+from ncz.models.image.latents import Latents
+from tests.models.image import tiny
+
+
+def made(height: int, width: int, level: int, seed: int) -> Latents:
+    """Latents of a small picture."""
+    return tiny.codec().analyse(tiny.picture(height, width, seed), level)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 252), st.integers(0, 9))
+def test_round_trip(height: int, width: int, level: int, seed: int) -> None:
+    integers = tiny.codec().integers
+    first = made(height, width, level, seed)
+    coded = latents.encode(integers, first)
+    assert coded is not None
+    back = latents.decode(integers, coded)
+    assert back.packed() == first.packed()
+    assert Latents.unpacked(first.packed(), integers).packed() == first.packed()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 252), st.data())
+def test_any_distances_round_trip(height: int, width: int, level: int, data: st.DataObject) -> None:
+    """Not only those that a picture has: the largest, too."""
+    integers = tiny.codec().integers
+    seed = data.draw(st.integers(0, 1 << 30))
+    random = np.random.default_rng(seed)
+    first, second = latents.shapes(height, width, integers)
+    spread = data.draw(st.sampled_from([0.1, 3, 80, 1000]))
+    hyper = np.clip(np.rint(random.normal(size=first) * spread), -LARGEST, LARGEST)
+
+    def found(index, centres, scales, firsts):
+        rest = np.clip(np.rint(random.normal(size=centres.shape) * spread), -LARGEST, LARGEST)
+        return np.where(scales < kernel.SILENT, 0, rest).astype(np.int16)
+
+    hyper = hyper.astype(np.int16)
+    known = latents.walk(integers, hyper, level, second[0], second[1], found)
+    made = Latents(height, width, level, hyper, known)
+    coded = latents.encode(integers, made)
+    assert coded is not None
+    assert latents.decode(integers, coded).packed() == made.packed()
+
+
+def test_smaller_than_what_it_codes() -> None:
+    first = made(64, 64, 100, 3)
+    coded = latents.encode(tiny.codec().integers, first)
+    assert coded is not None and len(coded) < len(first.packed()) / 4
+    assert first.known.any() and first.hyper.any()
+
+
+def test_what_no_rounding_makes_is_not_coded() -> None:
+    integers = tiny.codec().integers
+    first = made(32, 32, 200, 3)
+    off = first.known.copy()
+    off[1, 1, 2] += 1
+    assert latents.encode(integers, dataclasses.replace(first, known=off)) is None
+    far = first.known.copy()
+    far[0, 0, 0] = UNIT * 400 + first.known[0, 0, 0]
+    assert latents.encode(integers, dataclasses.replace(first, known=far)) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_damage_ends(data: st.DataObject) -> None:
+    """Other latents or an error of the format, never another error."""
+    integers = tiny.codec().integers
+    coded = bytearray(latents.encode(integers, made(40, 70, 120, 1)) or b"")
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(4, len(coded) - 1))
+        coded[at] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.integers(4, len(coded)))
+    back = latents.decode(integers, bytes(coded[:cut]))
+    assert back.known.shape == (3, 5, integers.latents)
+
+
+@pytest.mark.parametrize("head", [b"", b"\x02", b"\x01\xfd\x01\x05\x05", b"\x01\x05\x00\x05"])
+def test_heads_that_are_refused(head: bytes) -> None:
+    integers = tiny.codec().integers
+    with pytest.raises(FormatError):
+        latents.decode(integers, head + bytes(20) * (len(head) > 1))
+    with pytest.raises(FormatError):
+        Latents.unpacked(head + bytes(20) * (len(head) > 1), integers)
