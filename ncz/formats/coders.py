@@ -5,7 +5,6 @@ Coders are imported when asked for: a file without language models decodes witho
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,15 +48,12 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
 
         return of_records.from_spec(spec, models)
     if spec.id == LATENTS:
-        return _latents(spec, models)
+        from ncz.models.image import codec
+
+        return codec.from_spec(spec, models)
     raise UnsupportedError(
         f"this file needs coder {spec.id}, which this ncz does not know; install a newer ncz"
     )
-
-
-def _latents(spec: CoderSpec, models: tuple[ModelRef, ...]) -> Coder:
-    made: Coder = importlib.import_module("ncz.models.image.codec").from_params(spec.params, models)
-    return made
 
 
 def name(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> str:
@@ -149,6 +145,13 @@ def with_circuit(coder: Coder, coded: bytes) -> bytes:
 
     assert isinstance(coder, RecordsCoder)
     return coder.around(coded)
+
+
+def latents(model: ModelRef) -> Coder:
+    """What codes the latents of pictures by these weights."""
+    from ncz.models.image.codec import LatentsCoder
+
+    return LatentsCoder(model)
 
 
 def circuit(path: Path) -> tuple[tuple[Coder, Coder], ModelRef, Callable[[bytes, int], int]]:

@@ -1,14 +1,14 @@
 """Where pictures meet the learned codec: the one place that knows how it is called.
 
-The codec works on three planes of numbers from 0 to 1, or on their 8 bits; what is grey is given
-to it three times.
+It works on three planes of numbers from 0 to 1; what is grey is given to it three times.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
+from ncz.codec import varint
 from ncz.codec.coder import Coder, ModelRef
 from ncz.codec.errors import FormatError, NczError
 
@@ -16,31 +16,59 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ncz.models.image.codec import ImageCodec
+
 
 class PictureCodec(Protocol):
-    """What makes latents of pixels and pixels of latents.
+    """What makes latents of pixels and pixels of latents."""
 
-    Attributes:
-        ref: its weights.
-    """
+    @property
+    def ref(self) -> ModelRef:
+        """Its weights."""
 
-    ref: ModelRef
-
-    def analyse(self, rgb: NDArray[Any], quality: float, effort: int) -> bytes:
+    def analyse(self, pixels: NDArray[np.float32], quality: float, effort: int) -> bytes:
         """Latents of a tile, exact and self-contained.
 
         Args:
-            rgb: uint8 (height, width, 3), or float32 of 0 to 1 if :attr:`floats`.
+            pixels: float32 (height, width, 3), 0 to 1.
             quality: 1 to 100.
             effort: 1 to 9.
         """
 
-    def synthesise(self, latents: bytes) -> NDArray[Any]:
-        """The tile that they stand for, uint8 or float32 of 0 to 1 (height, width, 3).
+    def synthesise(self, latents: bytes, height: int, width: int) -> NDArray[np.float32]:
+        """The tile that they stand for, float32 (height, width, 3), 0 to 1.
 
         Raises:
-            FormatError: they break their own framing.
+            FormatError: they break their own framing, or are of another size.
         """
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The learned codec of :mod:`ncz.models.image`."""
+
+    codec: ImageCodec
+
+    @property
+    def ref(self) -> ModelRef:
+        """Its weights."""
+        return self.codec.ref
+
+    def analyse(self, pixels: NDArray[np.float32], quality: float, effort: int) -> bytes:
+        """See :class:`PictureCodec`."""
+        return self.codec.analyse(pixels, self.codec.level(quality), effort).packed()
+
+    def synthesise(self, latents: bytes, height: int, width: int) -> NDArray[np.float32]:
+        """See :class:`PictureCodec`."""
+        from ncz.models.image.latents import Latents
+
+        known = Latents.unpacked(latents, self.codec.integers)
+        if (known.height, known.width) != (height, width):
+            raise FormatError(
+                f"a tile of {width} x {height} pixels holds the latents of "
+                f"{known.width} x {known.height}"
+            )
+        return self.codec.synthesise(known)
 
 
 def load(model: ModelRef | None = None) -> PictureCodec:
@@ -49,13 +77,10 @@ def load(model: ModelRef | None = None) -> PictureCodec:
     Raises:
         ModelMissing: this machine lacks them.
     """
-    codec = importlib.import_module("ncz.models.image.codec").ImageCodec
-    return cast(PictureCodec, codec.load(model) if model is not None else codec.load())
+    from ncz.models.image import weights
+    from ncz.models.image.codec import ImageCodec
 
-
-def latents(codec: PictureCodec) -> Coder:
-    """What codes its latents, exactly."""
-    return cast(Coder, importlib.import_module("ncz.models.image.codec").LatentsCoder(codec.ref))
+    return Learned(ImageCodec.load(weights.DEFAULT if model is None else weights.name_of(model)))
 
 
 def analyse(codec: PictureCodec, tile: NDArray[np.float32], quality: float, effort: int) -> bytes:
@@ -64,13 +89,11 @@ def analyse(codec: PictureCodec, tile: NDArray[np.float32], quality: float, effo
 
     if tile.shape[2] == 1:
         tile = np.repeat(tile, 3, axis=2)
-    if not getattr(codec, "floats", False):
-        tile = np.rint(tile * 255).astype(np.uint8)
     return codec.analyse(tile, quality, effort)
 
 
 def synthesise(
-    codec: PictureCodec, coded: bytes, height: int, width: int, channels: int
+    codec: PictureCodec, latents: bytes, height: int, width: int, channels: int
 ) -> NDArray[np.float32]:
     """The tile back, float32 (height, width, channels).
 
@@ -80,18 +103,18 @@ def synthesise(
     import numpy as np
 
     try:
-        made = codec.synthesise(coded)
+        made = codec.synthesise(latents, height, width)
     except (NczError, MemoryError):
         raise
-    except Exception as error:  # only a file that was made to be wrong comes here
-        raise FormatError(f"a tile's latents cannot be rendered: {error}") from error
-    if made.shape != (height, width, 3):
-        raise FormatError(
-            f"a tile of {width} x {height} pixels holds the latents of "
-            f"{made.shape[1]} x {made.shape[0]}"
-        )
-    if made.dtype == np.uint8:
-        made = made.astype(np.float32) / np.float32(255)
+    except (ValueError, varint.Incomplete) as error:  # of a file that was made to be wrong
+        raise FormatError(f"the latents of a tile are damaged: {error}") from None
     if channels == 1:
         made = made.mean(axis=2, keepdims=True, dtype=np.float32)
-    return cast("NDArray[np.float32]", made.astype(np.float32, copy=False))
+    return made
+
+
+def latents(codec: PictureCodec) -> Coder:
+    """What codes its latents, exactly."""
+    from ncz.formats import coders
+
+    return coders.latents(codec.ref)

@@ -77,6 +77,7 @@ def _opened(data: bytes, pillow: Any) -> ImageFile:
     with _opening:
         before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
         try:
+            pillow.init()  # some of the kinds are not known before
             found: ImageFile = pillow.open(io.BytesIO(data), formats=KINDS)
         finally:
             pillow.MAX_IMAGE_PIXELS = before

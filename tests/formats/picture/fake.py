@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import sys
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,32 +17,28 @@ REF = ModelRef(hashlib.sha256(b"fake").digest(), "fake")
 _HEAD = struct.Struct("<HHB")
 
 
-class ImageCodec:
+class Codec:
     """Samples in steps of 1 (quality 100) to 100."""
 
-    floats = True
     ref = REF
 
-    @classmethod
-    def load(cls, model: ModelRef | None = None) -> ImageCodec:
-        if model not in (None, REF):
-            raise ModelMissing(model.digest.hex(), model.name)
-        return cls()
-
-    def analyse(self, rgb: Any, quality: float, effort: int) -> bytes:
-        assert rgb.dtype == np.float32
-        assert rgb.shape[2] == 3
+    def analyse(self, pixels: Any, quality: float, effort: int) -> bytes:
+        assert pixels.dtype == np.float32
+        assert 0 <= pixels.min() <= pixels.max() <= 1
         assert 1 <= effort <= 9
         step = round(101 - quality)
-        height, width, _ = rgb.shape
-        return _HEAD.pack(height, width, step) + np.rint(rgb * 255 / step).astype("u1").tobytes()
+        height, width, channels = pixels.shape
+        assert channels == 3
+        return _HEAD.pack(height, width, step) + np.rint(pixels * 255 / step).astype("u1").tobytes()
 
-    def synthesise(self, latents: bytes) -> Any:
-        height, width, step = _HEAD.unpack_from(latents)
-        values = np.frombuffer(latents, "u1", offset=_HEAD.size)
-        if values.size != height * width * 3:
-            raise FormatError("the latents have another size")
-        made = values.reshape(height, width, 3).astype(np.float32) * np.float32(step)
+    def synthesise(self, latents: bytes, height: int, width: int) -> Any:
+        if len(latents) < _HEAD.size:
+            raise FormatError("these are no latents")
+        *size, step = _HEAD.unpack_from(latents)
+        if size != [height, width] or len(latents) != _HEAD.size + height * width * 3:
+            raise FormatError(f"these are the latents of {size[1]} x {size[0]}")
+        values = np.frombuffer(latents, "u1", offset=_HEAD.size).reshape(height, width, 3)
+        made = values.astype(np.float32) * np.float32(step)
         return np.minimum(made / np.float32(255), np.float32(1))
 
 
@@ -66,17 +60,16 @@ class LatentsCoder(Zstd):
         return CoderSpec(8, b"\0")
 
 
-def from_params(params: bytes, models: tuple[ModelRef, ...]) -> LatentsCoder:
-    return LatentsCoder(models[0])
+def load(model: ModelRef | None = None) -> Codec:
+    if model not in (None, REF):
+        raise ModelMissing(model.digest.hex(), model.name)
+    return Codec()
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the test is over, this is what pictures are coded with."""
-    name = "ncz.models.image.codec"
-    for above in ("ncz.models.image",):
-        if above not in sys.modules:
-            monkeypatch.setitem(sys.modules, above, ModuleType(above))
-    module = ModuleType(name)
-    for made in (ImageCodec, LatentsCoder, from_params):
-        setattr(module, made.__name__, made)
-    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("ncz.formats.picture.codecs.load", load)
+    monkeypatch.setattr("ncz.models.image.codec.LatentsCoder", LatentsCoder)
+    monkeypatch.setattr(
+        "ncz.models.image.codec.from_spec", lambda spec, models: LatentsCoder(models[0])
+    )

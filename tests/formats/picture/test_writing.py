@@ -24,7 +24,7 @@ def file_of(picture: Picture, kind: str) -> tuple[bytes, list[str]]:
     return out.getvalue(), notes
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     st.integers(1, 40),
     st.integers(1, 40),
