@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 TILE = 1024  # pixels: what a codec of this size does in some hundred MB
 OVERLAP = 16  # pixels: some 6 % more to code for the largest tiles, and no seams
-_LEVEL = 5  # of context mixing, for what is kept exactly
+_LEVEL = 2  # of context mixing, for metadata
+_ZSTD = 19  # for alpha, which is mostly one number, and which no reader should wait for
 _THUMBNAIL_QUALITY = 50.0
-_STORE, _MIXING, _LATENTS = range(3)  # in the header's list
+_STORE, _MIXING, _ALPHA, _LATENTS = range(4)  # in the header's list
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,18 @@ class Encoder:
         self._coders: tuple[Coder, ...] = (
             coders.store(),
             coders.contextmix(_LEVEL),
+            coders.zstd(_ZSTD),
             codecs.latents(codec),
         )
         if self._params.pieces > sections.MEMBER_BLOCKS:
             raise PictureError("has too many pixels for one file: cut it in parts")
         self._head: list[Coded] = []  # metadata and thumbnail
         if metadata:
-            self._head.append(self._exactly(pieces.pack_metadata(metadata)))
+            self._head.append(self._by(_MIXING, pieces.pack_metadata(metadata)))
         if self._params.thumbnail:
             self._head.append(self._latents(thumbnail(picture), _THUMBNAIL_QUALITY))
         self._alpha = [
-            self._exactly(pieces.pack_alpha(_cut(picture.alpha, self.params(1).grid.core(number))))
+            self._by(_ALPHA, pieces.pack_alpha(_cut(picture.alpha, self._params.grid.core(number))))
             for number in range(self._params.grid.count if picture.alpha is not None else 0)
         ]
 
@@ -156,9 +158,6 @@ class Encoder:
     def _latents(self, tile: NDArray[np.float32], quality: float) -> Coded:
         raw = codecs.analyse(self.codec, tile, quality, self._effort)
         return self._by(_LATENTS, raw)
-
-    def _exactly(self, raw: bytes) -> Coded:
-        return self._by(_MIXING, raw)
 
     def _by(self, number: int, raw: bytes) -> Coded:
         coder = self._coders[number]
