@@ -1,7 +1,8 @@
 """From a file of a picture to :class:`Picture`: PNG, JPEG, WebP, TIFF, BMP and PPM, by Pillow.
 
-What Pillow has no room for, colours of 16 bits, is read by :mod:`deep`. Declared sizes are checked
-before anything is decoded, and whatever is wrong with a file is one sentence.
+What Pillow has no room for, colours of 16 bits, is read by :mod:`deep`. How EXIF wants a picture
+turned is kept beside it, but for TIFF files, which Pillow turns while it reads them. Declared
+sizes are checked before anything is decoded, and whatever is wrong with a file is one sentence.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
-KINDS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM")
-"""What Pillow may take a file for."""
+KINDS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "PPM")
+"""What Pillow may take a file for; some JPEG files it calls MPO."""
 MAX_PIXELS = 1 << 29
 """Where no limit of memory is named: some 4 GB."""
 _HELD = 9  # bytes that a pixel takes while it is read, and an array made of it
@@ -53,13 +55,14 @@ def read(file: str | os.PathLike[str] | bytes | BinaryIO, memlimit: int | None =
     else:
         data = file.read()
     try:
-        from PIL import Image, ImageFile, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise MissingExtra("media", "reading pictures") from None
-    del ImageFile
     try:
-        with _opened(data, Image) as image:
-            return _read(image, data, memlimit)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow passes over is passed over
+            with _opened(data, Image) as image:
+                return _read(image, data, memlimit)
     except (NczError, MemoryError):
         raise
     except UnidentifiedImageError:

@@ -112,9 +112,8 @@ def test_filters_and_interlacing_of_16_bits(data: Any, height: int, width: int, 
     with Image.open(io.BytesIO(file)) as image:
         seen = np.asarray(image)
     if seen.dtype == np.uint8:
-        assert (
-            found >> 8 == seen.reshape(found.shape[0], found.shape[1], -1)[:, :, : found.shape[2]]
-        ).all()
+        taken = [0, -1] if samples == 2 else list(range(samples))  # grey with alpha comes as RGBA
+        assert (found >> 8 == seen[:, :, taken]).all()
     else:
         assert (found[:, :, 0] == seen).all()
 
@@ -157,7 +156,8 @@ def test_orientation_of_a_tiff() -> None:
     made[274] = 8
     data = saved(Image.fromarray(RGB), "TIFF", exif=made)
     found = reading.read(data)
-    assert found.orientation == 8
+    assert found.orientation == 1  # Pillow has turned it
+    assert (found.pixels == np.rot90(RGB)).all()
     assert not reading.read(saved(Image.fromarray(RGB), "TIFF")).exif
 
 

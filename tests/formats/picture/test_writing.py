@@ -53,10 +53,10 @@ def test_tagged_kinds(kind: str) -> None:
     found = reading.read(data)
     assert not notes
     assert found.icc == SRGB
-    assert found.orientation == 6
+    assert found.orientation == (1 if kind == "tiff" else 6)  # Pillow turns those
     assert found.xmp == XMP
     if kind != "jpeg":
-        assert (found.pixels == picture.pixels).all()
+        assert (found.upright().pixels == picture.upright().pixels).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
