@@ -16,6 +16,12 @@ SCALE_TEXT ?= $(RESULTS_OF)/$(firstword $(TEXTS))
 SCALE_PARTS ?= processes overhead streams memory
 RESULTS_PEERS ?= zlib,bz2,zstd,brotli,ppmd,xz,zpaq
 JOBS ?= 2
+# A folder of pictures that were never coded lossily, the efforts of ncz, and what stands beside it:
+# rows of peers in a file, or IMAGE_PEERS to measure here.
+IMAGES ?= $(firstword $(subst :, ,$(NCZ_CORPORA)))/images/kodak
+IMAGE_EFFORTS ?= 1,7
+IMAGE_PEERS ?= all
+IMAGE_ROWS ?=
 # Where campaigns leave their counts, which add up, and how long or how much each goes on for.
 # A folder with mnist/ and lossless/, as NCZ_CORPORA names one.
 RECORDS_CORPORA ?= $(NCZ_CORPORA)
@@ -38,7 +44,7 @@ TORCH ?=
 OTHERS := build/environments
 EXACTNESS_OPTIONS ?=
 
-.PHONY: help setup demo test check lint bench results results-text results-records scale \
+.PHONY: help setup demo test check lint bench results results-text results-records results-images scale \
 	mutations fuzz exactness environments faults kills soak coverage reliability man clean
 
 help:
@@ -49,6 +55,7 @@ help:
 	@echo 'make results  the full benchmark, and with it docs/results.md and the README table'
 	@echo 'make results-text  the same for texts with language models (an hour)'
 	@echo 'make results-records  what circuits reach on records, into docs/results-records.md (minutes)'
+	@echo 'make results-images  rate against distortion on IMAGES=folder, into docs/results-images.md (hours)'
 	@echo 'make scale    how the work scales, into docs/scale.md (hours; SCALE_PARTS=... for parts)'
 	@echo 'make faults   damage of every kind to small files (minutes; the counts of each run add up)'
 	@echo 'make kills    kill the command $(KILLS) times and look for losses (minutes; KILLS=N)'
@@ -100,6 +107,11 @@ results-text: $(READY)
 results-records: $(READY)
 	$(BIN)/python -m ncz.corpora.recorded measure $(RECORDS_CORPORA) --out bench-out/records
 	$(BIN)/python -m ncz.corpora.publish --records bench-out/records
+
+results-images: $(READY)
+	$(BIN)/python -m ncz.corpora.distortion '$(IMAGES)' --out bench-out/images --efforts '$(IMAGE_EFFORTS)' \
+	  $(if $(IMAGE_ROWS),--peers '$(IMAGE_ROWS)',--measure '$(IMAGE_PEERS)')
+	$(BIN)/python -m ncz.corpora.publish --images bench-out/images
 
 scale: $(READY)
 	$(BIN)/python -m ncz.corpora.scaling measure $(SCALE_TEXT) --out bench-out/scale $(SCALE_PARTS:%=--part %)

@@ -30,6 +30,7 @@ COMMANDS = {
         "Train a circuit on records: a table, an array, small images, anything alike.",
     ),
     "explain": ("ncz.cli.explain", "Show where the bits of a text go."),
+    "compare": ("ncz.cli.compare", "Show how far picture B is from picture A."),
     "bench": ("ncz.cli.bench", "Measure ncz beside other compressors."),
     "models": ("ncz.cli.models", "Manage the language models of this machine."),
     "doctor": ("ncz.cli.doctor", "Show versions, devices and models, and run a self-test."),

@@ -6,8 +6,10 @@
 levels are worth their time: ``--texts OUT…`` writes ``docs/results-text.md`` and another part.
 ``make scale`` writes ``docs/scale.md`` from what :mod:`ncz.corpora.scaling` left in OUT
 (``--scale``), ``make results-records`` ``docs/results-records.md`` from what
-:mod:`ncz.corpora.recorded` left there (``--records``), and ``make reliability`` writes
-``docs/reliability.md`` from the counts of campaigns in OUT (``--reliability``).
+:mod:`ncz.corpora.recorded` left there (``--records``), ``make results-images``
+``docs/results-images.md`` and its plot from what :mod:`ncz.corpora.distortion` left there
+(``--images``), and ``make reliability`` writes ``docs/reliability.md`` from the counts of
+campaigns in OUT (``--reliability``).
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ from typing import Any
 import click
 
 from ncz.corpora import (
+    curves,
+    distortion,
+    distortion_page,
+    distortion_plot,
     plot,
     recorded,
     recorded_page,
@@ -125,6 +131,27 @@ def publish_records(out: Path, root: Path) -> list[Path]:
     return _one_page(out / recorded.RESULTS, recorded, recorded_page.page, target)
 
 
+def publish_images(out: Path, root: Path, anchor: str = distortion_page.ANCHOR) -> list[Path]:
+    """Writes the document about lossy images and its plot, and returns their paths.
+
+    Raises:
+        CorpusError: nothing was measured, or nothing of the codec that others are held against.
+    """
+    source, described = out / distortion.RESULTS, out / distortion.MACHINE
+    if not (source.is_file() and described.is_file()):
+        raise CorpusError(
+            f"{source} is not there; run: python -m {distortion.__name__} --out {out}"
+        )
+    rows = curves.read(source)
+    target = root / "docs" / "results-images.md"
+    picture = root / "docs" / distortion_page.PICTURE
+    text = distortion_page.page(rows, json.loads(described.read_text("utf-8")), anchor)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    distortion_plot.draw(rows, picture)
+    target.write_text(text, "utf-8")
+    return [target, picture]
+
+
 def _one_page(
     source: Path, measures: ModuleType, page: Callable[[dict[str, Any]], str], target: Path
 ) -> list[Path]:
@@ -171,22 +198,38 @@ def between(text: str, inserted: str, first: str, last: str) -> str:
 @click.option("--texts", is_flag=True, help="Benchmarks of texts.")
 @click.option("--scale", is_flag=True, help="How the work scales.")
 @click.option("--records", is_flag=True, help="What circuits reach.")
+@click.option("--images", is_flag=True, help="Rate against distortion.")
+@click.option(
+    "--anchor",
+    default=distortion_page.ANCHOR,
+    show_default=True,
+    help="With --images: the codec that others are held against.",
+)
 @click.option("--reliability", is_flag=True, help="Counts of campaigns.")
 @click.option("--root", type=click.Path(path_type=Path), default=".", help="The working copy.")
 @click.argument("out", type=click.Path(path_type=Path), nargs=-1, required=True)
 def main(
-    texts: bool, scale: bool, records: bool, reliability: bool, root: Path, out: tuple[Path, ...]
+    texts: bool,
+    scale: bool,
+    records: bool,
+    images: bool,
+    anchor: str,
+    reliability: bool,
+    root: Path,
+    out: tuple[Path, ...],
 ) -> None:
     """Write what the benchmarks in OUT found into the documents."""
     if not texts and len(out) != 1:
         raise click.UsageError("the documents hold one benchmark; only texts may come from several")
-    if texts + scale + records + reliability > 1:
-        raise click.UsageError("--texts, --scale, --records and --reliability: one of them")
+    if texts + scale + records + images + reliability > 1:
+        raise click.UsageError("--texts, --scale, --records, --images, --reliability: one of them")
     try:
         if scale:
             files = publish_scale(out[0], root)
         elif records:
             files = publish_records(out[0], root)
+        elif images:
+            files = publish_images(out[0], root, anchor)
         elif reliability:
             files = publish_reliability(out[0], root)
         else:

@@ -118,6 +118,25 @@ class Tab:
             button = "none" if kind == "mouseMoved" else "left"
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
 
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse's button, move on with it held, and release it."""
+        for kind, (x, y), held in (
+            ("mouseMoved", start, 0),
+            ("mousePressed", start, 1),
+            ("mouseMoved", end, 1),
+            ("mouseReleased", end, 0),
+        ):
+            button = "left" if kind != "mouseMoved" or held else "none"
+            self._call(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=x,
+                y=y,
+                button=button,
+                buttons=held,
+                clickCount=1,
+            )
+
     def tap(self, x: float, y: float) -> None:
         """Touch and let go."""
         self._call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])

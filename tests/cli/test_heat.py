@@ -8,7 +8,7 @@ import pytest
 
 from ncz.cli import heat
 
-STYLE = resources.files("ncz.cli.page").joinpath("page.css").read_text(encoding="utf-8")
+STYLE = resources.files("ncz.cli.page").joinpath("base.css").read_text(encoding="utf-8")
 PAGES = dict(zip(("light", "dark"), re.findall("--page: (#[0-9a-f]{6});", STYLE), strict=True))
 COSTS = {"light": heat.LIGHT, "dark": heat.DARK}
 CHANGES = {"light": heat.LIGHT_CHANGES, "dark": heat.DARK_CHANGES}

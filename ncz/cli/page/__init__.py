@@ -7,17 +7,14 @@ does not bring along, so that nothing in an explained file can become active in 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from importlib import resources
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from ncz.cli import heat
+from ncz.cli.page.parts import filled, own
 from ncz.cli.visible import Piece, line, marked, pieces
 
 if TYPE_CHECKING:
@@ -39,15 +36,13 @@ def page(name: str, excerpt: str, model: str, found: Explanation) -> str:
         found: what to show.
     """
     parts = pieces([token.text for token in found.tokens])
-    script, style = _own("page.js"), _style() + _own("page.css")
-    return Template(_own("page.html")).substitute(
+    return filled(
+        "page.html",
+        _style() + own("page.css"),
+        own("page.js"),
         name=escape(line(name.encode("utf-8", "surrogateescape"))),
         excerpt=escape(f"{excerpt[:1].upper()}{excerpt[1:]}."),
         model=escape(model),
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
         summary=_summary(found),
         figures=_figures(found),
         strip=_strip(found.tokens),
@@ -61,14 +56,6 @@ def page(name: str, excerpt: str, model: str, found: Explanation) -> str:
 def dearest(tokens: Sequence[TokenCost]) -> list[int]:
     """Numbers of the most expensive tokens, the dearest first."""
     return sorted(range(len(tokens)), key=lambda k: (-tokens[k].bits, k))[:DEAREST]
-
-
-def _own(name: str) -> str:
-    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _style() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,12 @@ from ncz.codec.coder import CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.models.image import latents as coding
 from ncz.models.image import weights
-from ncz.models.image.exact import BETWEEN, UNIT, Integers
+from ncz.models.image.exact import BETWEEN, UNIT, Integers, between
 from ncz.models.image.latents import HYPER_STRIDE, Latents
 from ncz.models.image.weights import Transforms
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ID = 8
 REVISION = 1
@@ -26,6 +30,9 @@ BEST = 100
 """The finest quality a user can ask for; the coarsest is 1."""
 
 Pixels = npt.NDArray[np.float32]
+
+ROUNDS = (0, 0, 8, 15, 25, 40, 80, 150, 300, 800)
+"""Rounds of refining by effort."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +63,43 @@ class ImageCodec:
         share = (min(max(quality, 1), BEST) - 1) / (BEST - 1)
         return round(share * (self.integers.qualities - 1))
 
-    def analyse(self, pixels: Pixels, level: int) -> Latents:
+    def analyse(self, pixels: Pixels, level: int, effort: int = 1) -> Latents:
         """Latents of pixels.
 
         Args:
             pixels: float32 (H, W, 3), 0 … 1.
             level: 0 … qualities - 1, as :meth:`level` says it.
+            effort: 1, the network's guess, to 9: refined for longer and longer.
         """
         import torch
 
+        from ncz.models.image import refine
+        from ncz.models.image.network import weight_of
+
         height, width = pixels.shape[:2]
-        with torch.inference_mode():
-            x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None] - 0.5
-            x = padded(x, HYPER_STRIDE)
-            mix = self._mix(level)
-            y = self.transforms.analysis(x, mix)
-            z = self.transforms.hyper_analysis(y)
-            y, z = (t[0].permute(1, 2, 0).contiguous().numpy() for t in (y, z))
-            return coding.rounded(self.integers, y, z, level, (height, width))
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None] - 0.5
+        mix = self._mix(level)
+        with torch.no_grad():
+            full = padded(x, HYPER_STRIDE)
+            y, z = (part[0].permute(1, 2, 0) for part in self._guess(full, mix, level))
+        places = coding.shapes(height, width, self.integers)[1]
+        y = y[: places[0], : places[1]].contiguous()
+        if ROUNDS[effort]:
+            smooth = refine.Smooth(self.integers, level)
+            weight = float(weight_of(torch.tensor(level / (self.integers.qualities - 1))))
+            pace = refine.Pace(ROUNDS[effort])
+            y, z = refine.refined(smooth, self.transforms.synthesis, x, (y, z), mix, weight, pace)
+        return coding.rounded(self.integers, y.numpy(), z.numpy(), level, (height, width))
+
+    def _guess(self, x: Tensor, mix: Tensor, level: int) -> tuple[Tensor, Tensor]:
+        import torch
+
+        from ncz.models.image.network import SIGHT
+
+        y = self.transforms.analysis(x, mix)
+        z = self.transforms.hyper_analysis(y * (SIGHT * float(self.integers.gain[1, level])))
+        fine = torch.from_numpy(4096 / between(self.integers.fine, level)[0]).float()
+        return y, z * fine[None, :, None, None]
 
     def synthesise(self, latents: Latents) -> Pixels:
         """Pixels, float32 (H, W, 3), 0 … 1, of latents."""
@@ -105,7 +131,7 @@ class ImageCodec:
         """
         return coding.decode(self.integers, coded)
 
-    def _mix(self, level: int):  # type: ignore[no-untyped-def]
+    def _mix(self, level: int) -> Tensor:
         import torch
 
         from ncz.models.image.network import blend
@@ -113,7 +139,7 @@ class ImageCodec:
         return blend(torch.tensor([level / BETWEEN]), self.transforms.analysis.gains.table.shape[0])
 
 
-def padded(x, multiple: int):  # type: ignore[no-untyped-def]
+def padded(x: Tensor, multiple: int) -> Tensor:
     """(1, c, H, W) with its last rows and columns repeated up to a multiple."""
     from torch.nn import functional
 
@@ -130,7 +156,7 @@ def compress_pixels(rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1)
     """Coded bytes of a picture, uint8 (H, W, 3), without a file around them."""
     codec = ImageCodec.load()
     pixels = (rgb / np.float32(255)).astype(np.float32)
-    return codec.encode(codec.analyse(pixels, codec.level(quality)))
+    return codec.encode(codec.analyse(pixels, codec.level(quality), effort))
 
 
 def restore_pixels(coded: bytes) -> npt.NDArray[np.uint8]:

@@ -73,7 +73,7 @@ class Step:
     """The integers of one of the four steps."""
 
     told: Layer  # of what the hyperprior says
-    known: Layer | None  # of the latents known; no offset of its own
+    known: Layer | None  # of the latents known, at a gain of one; no offset of its own
     around: Ints  # (5, 5, context)
     around_scale: Floats
     around_offset: Floats
@@ -89,17 +89,23 @@ class Integers:
         order: int64 (2, 2, latents), the step in which a latent is known, by place and channel.
         hyper: float64 (2, anchors, hyper channels): centres in 64ths, and indices of scales in
             64ths, of the hyper latents; integers.
+        fine: float64 (1, anchors, hyper channels), integers: what hyper latents are multiplied
+            with, in 4096ths.
         up_half, half, up_whole: from hyper latents to features.
         quality: float64 (anchors, features), integers, added to the features.
+        gain: float64 (3, qualities), each with 24 bits: how much larger than at a gain of one
+            latents are, the inverse, and by how many indices their scales are higher.
         steps: the four.
     """
 
     order: npt.NDArray[np.int64]
     hyper: Floats
+    fine: Floats
     up_half: Layer
     half: Layer
     up_whole: Layer
     quality: Floats
+    gain: Floats
     steps: tuple[Step, ...]
 
     @property
@@ -135,6 +141,9 @@ class Integers:
         """
         height, width = hyper.shape[:2]
         x = hyper.reshape(height * width, -1).astype(np.float64)
+        x *= between(self.fine, quality)[0] / 4096
+        x += 0.5
+        np.floor(x, out=x)
         x = unfolded(self.up_half.activated(x), height, width)
         x = self.half.activated(beside(x))
         y = self.up_whole.of(x)
@@ -143,7 +152,7 @@ class Integers:
         return _cut(y)
 
     def law(
-        self, index: int, features: Floats, known: Ints
+        self, index: int, features: Floats, known: Ints, quality: int
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
         """Centres, in 64ths, and indices of scales of the latents of one step.
 
@@ -151,16 +160,20 @@ class Integers:
             index: of the step.
             features: (h, w, features).
             known: (h, w, latents) in 64ths, zero where not known.
+            quality: 0 … qualities - 1.
 
         Returns:
             Both (h, w, latents / 4): of those channels of each place that the step is for.
         """
         step = self.steps[index]
+        gain, inverse, higher = self.gain[:, quality]
         height, width = known.shape[:2]
         places = height * width
         x = step.told.of(features.reshape(places, -1))
         if step.known is not None:
-            x += step.known.of(known.reshape(places, -1).astype(np.float64))
+            seen = step.known.of(known.reshape(places, -1).astype(np.float64))
+            seen *= inverse
+            x += seen
         near = _cut(x).astype(np.int32).reshape(height, width, -1)
         x = spread(near, step.around).astype(np.float64).reshape(places, -1)
         x *= step.around_scale
@@ -175,6 +188,8 @@ class Integers:
             if not part.size:
                 continue
             y = out.of(part.reshape(-1, part.shape[2]))
+            y[:, :mine] *= gain
+            y[:, mine:] += higher
             y += 0.5
             np.floor(y, out=y)
             shape = (*part.shape[:2], mine)

@@ -24,7 +24,17 @@ from ncz.codec.cache import write_whole
 from ncz.models.contextmix.prior import pack
 from ncz.models.image import exact
 from ncz.models.image.data import Crops
-from ncz.models.image.network import HIGHEST, LOWEST, SCALES, Network, Shape, Step, order
+from ncz.models.image.network import (
+    HIGHEST,
+    LOWEST,
+    SCALES,
+    SIGHT,
+    Network,
+    Shape,
+    Step,
+    order,
+    usual,
+)
 
 MARGIN = 1.25
 """How much farther than seen on crops activations may go."""
@@ -56,6 +66,8 @@ def _integers(network: Network, ranges: dict[str, float]) -> dict[str, np.ndarra
     found = {
         "order": order(network.shape.latents)[0].permute(1, 2, 0).to(torch.uint8).numpy(),
         "hyper": _rounded(hyper).astype(np.int32),
+        "fine": _rounded(torch.exp(-predictor.hyper_gains) * 4096).astype(np.int32),
+        "gain": _gains(network.shape.anchors, step_of_scale),
         "quality": _rounded(predictor.quality / per["features"]).astype(np.int32),
     }
 
@@ -76,7 +88,7 @@ def _integers(network: Network, ranges: dict[str, float]) -> dict[str, np.ndarra
         found.update(layer(f"{name}.told", weight[:, :wide], bias, per["features"], near))
         if index:
             none = torch.zeros_like(bias)
-            found.update(layer(f"{name}.known", weight[:, wide:], none, unit, near))
+            found.update(layer(f"{name}.known", weight[:, wide:], none, unit * SIGHT, near))
         add(f"{name}.around", step.around, near, around)
         add(f"{name}.mixed", step.mixed, around, mixed)
         latents = network.shape.latents
@@ -85,6 +97,13 @@ def _integers(network: Network, ranges: dict[str, float]) -> dict[str, np.ndarra
         bias = step.out.bias - low
         found.update(layer(f"{name}.out", step.out.weight, bias, mixed, to))
     return found
+
+
+def _gains(anchors: int, step_of_scale: float) -> np.ndarray:
+    table = usual(anchors).double().numpy()
+    levels = np.arange((anchors - 1) * exact.BETWEEN + 1) / exact.BETWEEN
+    log = np.interp(levels, np.arange(anchors), table)
+    return np.stack((np.exp(log), np.exp(-log), log / step_of_scale)).astype(np.float32)
 
 
 def layer(

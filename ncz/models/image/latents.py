@@ -108,7 +108,7 @@ def walk(
     features = np.ascontiguousarray(features[:height, :width])
     known = np.zeros((height, width, integers.latents), np.int32)
     for index in range(STEPS):
-        centres, scales = integers.law(index, features, known)
+        centres, scales = integers.law(index, features, known, quality)
         firsts = integers.first_channel(index)
         rests = found(index, centres, scales, firsts)
         latents = centres.astype(np.int32) + rests.astype(np.int32) * UNIT

@@ -25,8 +25,14 @@ STRIDE = 16
 """Pixels on a side of what one place of the latents stands for."""
 HYPER_STRIDE = 64
 SCALES = 64
+SIGHT = 4.0
+"""Latents are seen this many times as large as they are at a gain of one."""
 LOWEST, HIGHEST = -3.4, 4.4
 """Natural logarithms of the smallest and the largest scale of a latent's distribution."""
+
+LAMBDAS = (0.001, 0.5)
+"""Of the coarsest and the finest quality; between them evenly on a scale of logarithms. As the
+field writes it: bits per pixel + lambda * 255^2 * mean square error."""
 
 
 @dataclass(frozen=True)
@@ -102,22 +108,38 @@ class Block(nn.Module):
 
 
 class Gains(nn.Module):
-    """A positive factor for each channel at each quality, one at the start."""
+    """A positive factor for each channel at each quality; at the start e to `sign` times what is
+    usual there, or one."""
 
-    def __init__(self, anchors: int, width: int, start: Tensor | None = None) -> None:
+    def __init__(self, anchors: int, width: int, sign: int = 0) -> None:
         super().__init__()
-        table = torch.zeros(anchors, width) if start is None else start[:, None].repeat(1, width)
-        self.table = nn.Parameter(table)
+        self.table = nn.Parameter((sign * usual(anchors))[:, None].repeat(1, width))
 
     def at(self, blend: Tensor) -> Tensor:
         """Factors of shape (N, width, 1, 1); `blend` is (N, anchors), rows that sum to one."""
         return torch.exp(blend @ self.table)[:, :, None, None]
 
 
+def usual(anchors: int) -> Tensor:
+    """The logarithm of the usual gain at each anchor.
+
+    At fine qualities a step of rounding is as long as it is for a transform without a network:
+    the error of rounding is where its slope against the bits is lambda.
+    """
+    share = torch.linspace(0, 1, anchors)
+    return 0.5 * torch.log(weight_of(share) * 255**2 * math.log(2) / 18)
+
+
 def blend(quality: Tensor, anchors: int) -> Tensor:
     """How much of each anchor a quality takes: (N,) in 0 … anchors - 1 to (N, anchors)."""
     places = torch.arange(anchors, device=quality.device, dtype=quality.dtype)
     return (1 - (quality[:, None] - places).abs()).clamp(min=0)
+
+
+def weight_of(share: Tensor) -> Tensor:
+    """The lambda of qualities from 0, the coarsest, to 1."""
+    low, high = (math.log(end) for end in LAMBDAS)
+    return torch.exp(low + (high - low) * share)
 
 
 class Analysis(nn.Module):
@@ -134,8 +156,7 @@ class Analysis(nn.Module):
         self.sixteenth = nn.Sequential(*(Block(c) for _ in range(shape.analysis[2])))
         self.out = nn.Conv2d(c, shape.latents, 1)
         self.within = Gains(shape.anchors, b)
-        # Eight anchors from coarse to fine: the step halves about every second one.
-        self.gains = Gains(shape.anchors, shape.latents, torch.linspace(0.0, 2.6, shape.anchors))
+        self.gains = Gains(shape.anchors, shape.latents, 1)
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
         """Latents of pixels; `mix` is of :func:`blend`."""
@@ -160,7 +181,7 @@ class Synthesis(nn.Module):
         self.quarter = nn.Sequential(*(Block(a) for _ in range(shape.synthesis[0])))
         self.unfold = nn.Conv2d(a, 48, 3, padding=1)
         self.within = Gains(shape.anchors, b)
-        self.gains = Gains(shape.anchors, shape.latents, -torch.linspace(0.0, 2.6, shape.anchors))
+        self.gains = Gains(shape.anchors, shape.latents, -1)
 
     def forward(self, y: Tensor, mix: Tensor) -> Tensor:
         """Pixels of latents; `mix` is of :func:`blend`."""
@@ -190,7 +211,8 @@ class HyperAnalysis(nn.Module):
 class Step(nn.Module):
     """What one of the four steps says of the latents: their centres and log scales.
 
-    Sees what the hyperprior says and the latents of the steps before (zero elsewhere).
+    Sees what the hyperprior says and the latents of the steps before (zero elsewhere), and speaks
+    of latents as they would be at the usual gain.
     """
 
     def __init__(self, shape: Shape, index: int) -> None:
@@ -221,6 +243,8 @@ class Predictor(nn.Module):
         self.shape = shape
         self.hyper_centres = nn.Parameter(torch.zeros(shape.anchors, shape.hyper))
         self.hyper_scales = nn.Parameter(torch.zeros(shape.anchors, shape.hyper))
+        coarse = torch.linspace(-1.2, 0, shape.anchors)
+        self.hyper_gains = nn.Parameter(coarse[:, None].repeat(1, shape.hyper))
         self.up_half = nn.Conv2d(shape.hyper, 4 * 128, 1)
         self.halved = nn.Conv2d(128, 128, 3, padding=1)
         self.up_whole = nn.Conv2d(128, 4 * shape.features, 1)
@@ -260,32 +284,38 @@ class Network(nn.Module):
         self.synthesis = Synthesis(self.shape)
         self.hyper_analysis = HyperAnalysis(self.shape)
         self.predictor = Predictor(self.shape)
+        self.register_buffer("usual", usual(self.shape.anchors), persistent=False)
 
     def forward(self, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels as they would come back, and bits by latent and place, for training.
+        """Pixels as they would come back, and bits, for training.
 
         Args:
             x: (N, 3, H, W) in -0.5 … 0.5, H and W multiples of 64.
             quality: (N,) in 0 … anchors - 1.
 
         Returns:
-            Pixels like `x`; bits of each picture (N,), by noise in place of rounding.
+            Pixels like `x`; bits of each picture (N,).
         """
         mix = blend(quality, self.shape.anchors)
         y = self.analysis(x, mix).float()
-        z = self.hyper_analysis(y).float()
+        assert isinstance(self.usual, Tensor)
+        gain = torch.exp(mix @ self.usual)[:, None, None, None]
+        fine = torch.exp(mix @ self.predictor.hyper_gains)[:, :, None, None]
+        z = self.hyper_analysis(y * (SIGHT / gain)).float() * fine
         centre = (mix @ self.predictor.hyper_centres)[:, :, None, None]
         scale = (mix @ self.predictor.hyper_scales)[:, :, None, None]
-        total = bits(noisy(z - centre), scale).sum((1, 2, 3))
-        features = self.predictor.features(rounded(z - centre) + centre, mix)
+        total = charged(z - centre, scale).sum((1, 2, 3))
+        features = self.predictor.features((rounded(z - centre) + centre) / fine, mix)
         known = torch.zeros_like(y)
         when = self.predictor.when(y.shape[2], y.shape[3])
         for index, step in enumerate(self.predictor.steps):
-            seen = torch.cat((features, known.to(features.dtype)), 1) if index else features
+            sight = (known * (SIGHT / gain)).to(features.dtype)
+            seen = torch.cat((features, sight), 1) if index else features
             centre, scale = step(seen).float().chunk(2, 1)
+            centre, scale = centre * gain, scale + torch.log(gain)
             now = when == index
             rest = y - centre
-            total = total + (bits(noisy(rest), scale) * now).sum((1, 2, 3))
+            total = total + (charged(rest, scale) * now).sum((1, 2, 3))
             known = torch.where(now, rounded(rest) + centre, known)
         return self.synthesis(known, mix), total
 
@@ -298,6 +328,17 @@ def rounded(x: Tensor) -> Tensor:
 def noisy(x: Tensor) -> Tensor:
     """`x` and noise as wide as a step of rounding."""
     return x + torch.rand_like(x) - 0.5
+
+
+def charged(rest: Tensor, scale: Tensor) -> Tensor:
+    """What latents cost that are rounded, with gradients that training can follow.
+
+    What a scale should be is learned of the latents as they are rounded. Where a latent should go
+    is learned with noise in the place of rounding, which has slopes but, for latents that are mostly
+    zero, costs twice as much.
+    """
+    pulled = bits(noisy(rest), scale.detach())
+    return bits(rounded(rest).detach(), scale) + (pulled - pulled.detach())
 
 
 def bits(rest: Tensor, scale: Tensor) -> Tensor:

@@ -20,22 +20,14 @@ from torch import Tensor, nn
 
 from ncz.models.image.data import Crops
 from ncz.models.image.muon import Muon
-from ncz.models.image.network import Network, Shape
+from ncz.models.image.network import Network, Shape, weight_of
+from ncz.models.image.start import begin
 
-LAMBDAS = (0.001, 0.5)
-"""Of the coarsest and the finest quality; between them evenly on a scale of logarithms. As the
-field writes it: bits per pixel + lambda * 255^2 * mean square error."""
 AVERAGE = 0.999
-WARM, STEADY = 100, 400
+WARM, STEADY = 200, 400
 """Steps that grow, and steps until they shrink again."""
 OTHERS = 0.15
 """Length of steps of what is no matrix, beside that of Muon's."""
-
-
-def weight_of(quality: Tensor, anchors: int) -> Tensor:
-    """The lambda of each quality."""
-    low, high = torch.log(torch.tensor(LAMBDAS)).tolist()
-    return torch.exp(low + (high - low) * quality / (anchors - 1))
 
 
 def loss_of(network: Network, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -43,7 +35,7 @@ def loss_of(network: Network, x: Tensor, quality: Tensor) -> tuple[Tensor, Tenso
     back, total = network(x, quality)
     rate = total / (x.shape[2] * x.shape[3])
     error = (back.float() - x).square().mean((1, 2, 3))
-    weight = weight_of(quality, network.shape.anchors)
+    weight = weight_of(quality / (network.shape.anchors - 1))
     # Divided by what the rate grows with, so that no quality outweighs the others.
     each = (rate + weight * 255**2 * error) / weight.sqrt()
     return each.mean() * 0.1, rate, error
@@ -83,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cool", type=int, default=0, help="steps that shrink, after these")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=0.02)
+    parser.add_argument("--rate", type=float, default=0.004)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", type=float, default=120, help="seconds between checkpoints")
     args = parser.parse_args(argv)
@@ -96,10 +88,10 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     network = Network(Shape())
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = {k: v.clone() for k, v in network.state_dict().items()}
     parts = optimizers(network, args.rate)
     checkpoint = args.out / "checkpoint.pt"
     done = 0
+    average: dict[str, Tensor] = {}
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
         network.load_state_dict(kept["network"])
@@ -107,10 +99,14 @@ def train(args: argparse.Namespace) -> None:
         for part, state in zip(parts, kept["optimizers"], strict=True):
             part.load_state_dict(state)
     crops = Crops(args.data, args.side, args.seed * 1_000_003 + done)
+    if not done:
+        begin(network, crops)
+        average = {name: value.clone() for name, value in network.state_dict().items()}
     noise = torch.Generator().manual_seed(args.seed * 1_000_033 + done)
     log = (args.out / "log.txt").open("a")
     began = saved = time.monotonic()
     sums: dict[int, list[Tensor]] = {}
+    losses: list[float] = []
     for step in range(done, args.steps + args.cool):
         lengths(parts, args.rate * length(step, args.steps, args.cool))
         x = torch.from_numpy(crops.draw(args.batch)).permute(0, 3, 1, 2).float() / 255 - 0.5
@@ -127,14 +123,15 @@ def train(args: argparse.Namespace) -> None:
             keep = min(AVERAGE, (step + 1) / (step + 20))
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, 1 - keep) if value.is_floating_point() else None
+        losses.append(float(loss))
         for one in range(args.batch):
             told = torch.stack((rate[one], error[one])).detach()
             sums.setdefault(round(float(quality[one])), []).append(told)
         if (step + 1) % 100 == 0:
-            line = report(step + 1, float(loss), sums, time.monotonic() - began)
+            line = report(step + 1, sum(losses) / len(losses), sums, time.monotonic() - began)
             print(line, flush=True)
             print(line, file=log, flush=True)
-            sums = {}
+            sums, losses = {}, []
         if time.monotonic() - saved > args.save or step + 1 == args.steps + args.cool:
             saved = time.monotonic()
             keep_all(args, checkpoint, step + 1, network, average, parts)

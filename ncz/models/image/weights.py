@@ -105,10 +105,12 @@ def integers_of(found: dict[str, np.ndarray]) -> Integers:
     return Integers(
         order,
         floats("hyper"),
+        floats("fine")[None],
         layer("up_half"),
         layer("half"),
         layer("up_whole"),
         floats("quality"),
+        floats("gain"),
         tuple(step(index) for index in range(4)),
     )
 

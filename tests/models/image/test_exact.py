@@ -15,7 +15,7 @@ from ncz.models.image.exact import (
     spread,
     unfolded,
 )
-from ncz.models.image.network import blend
+from ncz.models.image.network import SIGHT, blend, usual
 from tests.models.image import tiny
 
 
@@ -23,28 +23,37 @@ def test_close_to_the_floats() -> None:
     codec, network = tiny.codec(), tiny.network()
     integers, level = codec.integers, 90
     known = codec.analyse(tiny.picture(64, 96, 2), level)
-    mix = blend(torch.tensor([level / BETWEEN]), tiny.SHAPE.anchors)
+    mix = mix_of(level)
+    gain = float(torch.exp(mix @ usual(tiny.SHAPE.anchors)))
     centre, _ = integers.hyper_law(level)
     hyper = known.hyper.astype(np.int32) * UNIT + centre
     z = torch.from_numpy(hyper.astype(np.float32) / UNIT).permute(2, 0, 1)[None]
-    features = network.predictor.features(z, mix)
+    fine = torch.exp(mix @ network.predictor.hyper_gains)[:, :, None, None]
+    features = network.predictor.features(z / fine, mix)
     ours = integers.features(hyper, level)[:4, :6]
     seen = np.zeros(known.known.shape, np.int32)
     for index in range(STEPS):
-        centres, scales = integers.law(index, np.ascontiguousarray(ours), seen)
+        centres, scales = integers.law(index, np.ascontiguousarray(ours), seen, level)
         firsts = integers.first_channel(index)
         y = torch.from_numpy(seen.astype(np.float32) / UNIT).permute(2, 0, 1)[None]
+        y = y * (SIGHT / gain)
         x = features[:, :, :4, :6]
         told = network.predictor.steps[index](torch.cat((x, y), 1) if index else x)[0]
-        theirs = told.permute(1, 2, 0).numpy()
+        theirs = told.permute(1, 2, 0).numpy().copy()
+        theirs[..., : integers.latents] *= gain
+        theirs[..., integers.latents :] += np.log(gain)
         wanted = latents.taken(theirs[..., : integers.latents], firsts, centres.shape[2])
-        assert np.abs(centres / UNIT - wanted).max() < 0.05
+        assert np.abs(centres / UNIT - wanted).max() < 0.05 * gain
         index_of = (theirs[..., integers.latents :] - LOWEST) / (HIGHEST - LOWEST) * (SCALES - 1)
         wanted = latents.taken(np.clip(index_of, 0, SCALES - 1), firsts, centres.shape[2])
         assert np.abs(scales - wanted).max() < 1.2
         latents.put(
             seen, latents.taken(known.known.astype(np.int32), firsts, centres.shape[2]), firsts
         )
+
+
+def mix_of(level: int) -> torch.Tensor:
+    return blend(torch.tensor([level / BETWEEN]), tiny.SHAPE.anchors)
 
 
 def test_every_latent_is_in_one_step() -> None:
