@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ncz.codec.errors import PictureError
 from ncz.formats.picture import codecs
@@ -195,16 +195,11 @@ def _psnr(encoder: Encoder, blocks: list[Coded]) -> float:
 def _ms_ssim(encoder: Encoder, blocks: list[Coded]) -> float:
     import numpy as np
 
-    largest = np.float32((1 << encoder.picture.depth) - 1)
-    strips = [strip for _, strip in rendered(encoder, blocks)]
-    return _by_quality(encoder.picture.pixels.astype(np.float32) / largest, np.concatenate(strips))
+    from ncz.models.image import quality
 
-
-def _by_quality(one: Any, other: Any) -> float:
-    import importlib
-
-    try:
-        quality = importlib.import_module("ncz.models.image.quality")
-    except ImportError:
-        raise PictureError("MS-SSIM cannot be measured by this ncz: name --psnr or -q") from None
-    return float(quality.ms_ssim(one, other))
+    pixels = encoder.picture.pixels
+    largest = (1 << encoder.picture.depth) - 1
+    strips = [
+        np.rint(strip * largest).astype(pixels.dtype) for _, strip in rendered(encoder, blocks)
+    ]
+    return quality.ms_ssim(pixels, np.concatenate(strips))

@@ -31,6 +31,7 @@ SUFFIXES = {
 _DEEP = (PNG, "ppm")  # that have 16 bits here
 _ALPHA = (PNG, "webp", "tiff")
 _TAGGED = (PNG, "jpeg", "webp", "tiff")  # that have room for ICC profile and EXIF
+_XMP_TAG = 700
 _EXIF_HEAD = b"Exif\0\0"
 _QUALITY = 95  # of JPEG, which is asked for by name only
 _MAX_SIDE = {"jpeg": 65_535, "webp": 16_383}
@@ -164,12 +165,12 @@ def _by_pillow(picture: Picture, file: BinaryIO, kind: str) -> None:
         how |= {"lossless": True, "exact": True}
     elif kind == "tiff":
         how |= {"compression": "tiff_adobe_deflate"}
+        tags = Image.Exif()
         if picture.exif:
-            loaded = Image.Exif()
-            loaded.load(picture.exif)
-            how["exif"] = loaded
+            tags.load(picture.exif)
         if picture.xmp:
-            how["tiffinfo"] = {700: picture.xmp}
+            tags[_XMP_TAG] = picture.xmp
+        how["exif"] = tags
     out = io.BytesIO()  # for whoever writes may want to seek, and a pipe cannot
     Image.fromarray(array).save(out, kind.upper(), **how)
     file.write(out.getvalue())

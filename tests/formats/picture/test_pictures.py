@@ -19,6 +19,7 @@ from ncz.formats.options import DecompressOptions
 from ncz.formats.picture import decode, encode, params, pieces, targets
 from ncz.formats.picture.image import Picture
 from ncz.formats.stream import decompress_stream
+from ncz.models.image import quality
 
 from . import fake
 from .making import SRGB, array, exif
@@ -98,8 +99,8 @@ def test_every_way_in_and_out(tmp_path: Path) -> None:
 def test_quality_decides() -> None:
     values = array(40, 40)
     sizes, off = [], []
-    for quality in (1, 50, 90, 100):
-        made = ncz.compress_picture(values, quality)
+    for wanted in (1, 50, 90, 100):
+        made = ncz.compress_picture(values, wanted)
         sizes.append(len(made))
         off.append(np.abs(ncz.decompress_picture(made).pixels.astype(int) - values).max())
     assert sizes == sorted(sizes)
@@ -298,8 +299,8 @@ class TestTargets:
         for size in (3000, 5000, 9000):
             made = ncz.compress_picture(self.VALUES, size=size)
             assert len(made) <= size
-            quality = ncz.info(made).members[0].picture.quality  # type: ignore[union-attr]
-            assert len(ncz.compress_picture(self.VALUES, quality + 1)) > size
+            took = ncz.info(made).members[0].picture.quality  # type: ignore[union-attr]
+            assert len(ncz.compress_picture(self.VALUES, took + 1)) > size
 
     def test_bits_per_pixel(self) -> None:
         made = ncz.compress_picture(self.VALUES, bpp=10)
@@ -309,9 +310,16 @@ class TestTargets:
         for wanted in (20, 30, 40):
             made = ncz.compress_picture(self.VALUES, psnr=wanted)
             assert psnr(self.VALUES, ncz.decompress_picture(made).pixels) >= wanted - 1e-6
-            quality = ncz.info(made).members[0].picture.quality  # type: ignore[union-attr]
-            less = ncz.decompress_picture(ncz.compress_picture(self.VALUES, quality - 2)).pixels
+            took = ncz.info(made).members[0].picture.quality  # type: ignore[union-attr]
+            less = ncz.decompress_picture(ncz.compress_picture(self.VALUES, took - 2)).pixels
             assert psnr(self.VALUES, less) < wanted
+
+    def test_ms_ssim(self) -> None:
+        values = array(200, 200, 1)
+        made = ncz.compress_picture(values, ms_ssim=0.9)
+        assert quality.ms_ssim(values, ncz.decompress_picture(made).pixels) >= 0.9
+        with pytest.raises(ncz.NczError, match="MS-SSIM"):
+            ncz.compress_picture(array(20, 20), ms_ssim=0.9)
 
     def test_what_cannot_be_had(self) -> None:
         with pytest.raises(PictureError, match=r"smallest file has [0-9,]+ bytes"):
