@@ -166,6 +166,14 @@ def restore_pixels(coded: bytes) -> npt.NDArray[np.uint8]:
     return np.rint(pixels * 255).astype(np.uint8)
 
 
+def estimate_bits(rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1) -> float:
+    """Bits of :func:`compress_pixels` by the probabilities alone."""
+    codec = ImageCodec.load()
+    pixels = (rgb / np.float32(255)).astype(np.float32)
+    latents = codec.analyse(pixels, codec.level(quality), effort)
+    return coding.estimate(codec.integers, latents)
+
+
 @dataclass(frozen=True)
 class LatentsCoder:
     """The coder of packed latents, exact.

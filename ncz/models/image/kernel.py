@@ -9,6 +9,7 @@ at all: it lies at its centre.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -45,10 +46,16 @@ class State(NamedTuple):
     weights: np.ndarray  # int32[SCALES, DECISIONS, INPUTS]: 65536 is one
     inputs: np.ndarray  # int64[INPUTS]
     coder: np.ndarray  # int64[6]: the range coder's
+    cost: np.ndarray  # float64[1]: bits by the probabilities, where asked; float64[0] elsewhere
 
 
-def state(channels: int) -> State:
-    """One that has seen nothing: maps say what the network's law says."""
+def state(channels: int, counts: bool = False) -> State:
+    """One that has seen nothing: maps say what the network's law says.
+
+    Args:
+        channels: of the latents.
+        counts: whether to add up what the decisions cost.
+    """
     start = (LAW.astype(np.int64) >> 2 << 10).astype(np.uint32)
     quarter = np.repeat(start[None, 2::4], channels, axis=0).copy()
     half = np.repeat(start[None, 1::2], _NEAR, axis=0).copy()
@@ -61,6 +68,7 @@ def state(channels: int) -> State:
         weights,
         np.zeros(INPUTS, np.int64),
         np.zeros(6, np.int64),
+        np.zeros(int(counts)),
     )
 
 
@@ -101,6 +109,8 @@ def _decide(
         encode_bit(s.coder, data, bit, p)
     else:
         bit = decode_bit(s.coder, data, p)
+    if s.cost.size:
+        s.cost[0] -= math.log2((p if bit else (1 << 24) - p) / (1 << 24))
     error = ((bit << 16) - (p >> 8)) * _RATE
     for i in range(INPUTS):
         s.weights[scale, d, i] += (x[i] * error + (1 << 19)) >> 20
@@ -112,6 +122,8 @@ def _decide(
 
 @lean
 def _even(s: State, data: np.ndarray, writes: bool, bit: int) -> int:
+    if s.cost.size:
+        s.cost[0] += 1
     if writes:
         encode_bit(s.coder, data, bit, _EVEN)
         return bit

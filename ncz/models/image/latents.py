@@ -173,10 +173,13 @@ def rounded(
 class _Coding:
     """One run of the kernel over hyper latents and four steps, either way."""
 
-    def __init__(self, integers: Integers, data: npt.NDArray[np.uint8], writes: bool) -> None:
+    def __init__(
+        self, integers: Integers, data: npt.NDArray[np.uint8], writes: bool, counts: bool = False
+    ) -> None:
         self.integers, self.data, self.writes = integers, data, writes
-        self.hyper_state = kernel.state(integers.hyper_channels)
-        self.state = kernel.state(integers.latents)._replace(coder=self.hyper_state.coder)
+        self.hyper_state = kernel.state(integers.hyper_channels, counts)
+        shared = {"coder": self.hyper_state.coder, "cost": self.hyper_state.cost}
+        self.state = kernel.state(integers.latents)._replace(**shared)
         self.rests: Shorts | None = None
         kernel.begin(self.state, data, writes)
 
@@ -209,10 +212,22 @@ class _Coding:
 
 def encode(integers: Integers, latents: Latents) -> bytes | None:
     """Coded bytes; None for latents that no rounding makes, which are then kept as they are."""
+    found = _encoded(integers, latents, False)
+    return None if found is None else found[0]
+
+
+def estimate(integers: Integers, latents: Latents) -> float:
+    """Bits that latents made by rounding take, by the probabilities of their decisions alone."""
+    found = _encoded(integers, latents, True)
+    assert found is not None, "made by rounding"
+    return found[1]
+
+
+def _encoded(integers: Integers, latents: Latents, counts: bool) -> tuple[bytes, float] | None:
     data = np.zeros(1024 + 2 * (latents.hyper.size + latents.known.size), np.uint8)
     right = bool((np.abs(latents.hyper.astype(np.int32)) <= LARGEST).all())
     with compiling("the image codec"):
-        coding = _Coding(integers, data, True)
+        coding = _Coding(integers, data, True, counts)
         coding.hyper(latents.hyper, latents.quality)
 
         def found(
@@ -238,7 +253,8 @@ def encode(integers: Integers, latents: Latents) -> bytes | None:
         return None
     head = varint.encode(latents.quality)
     head += varint.encode(latents.height) + varint.encode(latents.width)
-    return bytes([REVISION]) + head + data[:size].tobytes()
+    cost = float(coding.state.cost[0]) if counts else 0.0
+    return bytes([REVISION]) + head + data[:size].tobytes(), cost
 
 
 def decode(integers: Integers, coded: bytes) -> Latents:

@@ -334,8 +334,8 @@ def charged(rest: Tensor, scale: Tensor) -> Tensor:
     """What latents cost that are rounded, with gradients that training can follow.
 
     What a scale should be is learned of the latents as they are rounded. Where a latent should go
-    is learned with noise in the place of rounding, which has slopes but, for latents that are mostly
-    zero, costs twice as much.
+    is learned with noise in the place of rounding, which has slopes but costs twice as much where
+    latents are mostly zero.
     """
     pulled = bits(noisy(rest), scale.detach())
     return bits(rounded(rest).detach(), scale) + (pulled - pulled.detach())

@@ -29,6 +29,15 @@ def test_round_trip(height: int, width: int, level: int, seed: int) -> None:
     assert Latents.unpacked(first.packed(), integers).packed() == first.packed()
 
 
+def test_the_estimate_is_what_it_takes() -> None:
+    first = made(90, 90, 150, 2)
+    integers = tiny.codec().integers
+    coded = latents.encode(integers, first)
+    assert coded is not None
+    bits = latents.estimate(integers, first)
+    assert bits < 8 * len(coded) < bits * 1.002 + 80
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 252), st.data())
 def test_any_distances_round_trip(height: int, width: int, level: int, data: st.DataObject) -> None:
