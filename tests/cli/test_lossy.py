@@ -230,6 +230,16 @@ def test_rm_keeps_the_file_of_a_picture(ncz: Ncz) -> None:
     assert here() == ["a.png", "a.png.ncz"]
 
 
+def test_compare_renders_it(ncz: Ncz) -> None:
+    picture()
+    ncz("compress", "--lossy", "-q", "100", "a.png")
+    ncz("compress", "--lossy", "-q", "50", "a.png", "-o", "b.ncz")
+    same = json.loads(ncz("compare", "a.png", "a.png.ncz", "--json").out)
+    assert same["psnr"] is None
+    other = json.loads(ncz("compare", "a.png", "b.ncz", "--json").out)
+    assert 10 < other["psnr"] < 40
+
+
 def test_info_and_cat(ncz: Ncz) -> None:
     picture()
     ncz("compress", "--lossy", "-q", "70", "a.png")
