@@ -29,6 +29,7 @@ from ncz.codec.errors import (
     NczError,
     NoRecords,
     OutputLimitError,
+    PictureError,
     TruncatedError,
     UnsupportedError,
 )
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from ncz.formats.info import FileInfo, info
     from ncz.formats.many import FileResult, compress_many, decompress_many
     from ncz.formats.oneshot import compress, decompress
+    from ncz.formats.picture.api import compress_picture, decompress_picture
+    from ncz.formats.picture.image import Picture
     from ncz.formats.records.reader import RecordReader, open_records
     from ncz.formats.workers import workers
 
@@ -62,14 +65,18 @@ __all__ = [
     "NczError",
     "NoRecords",
     "OutputLimitError",
+    "Picture",
+    "PictureError",
     "RecordReader",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
     "compress",
     "compress_many",
+    "compress_picture",
     "decompress",
     "decompress_many",
+    "decompress_picture",
     "info",
     "open",
     "open_records",
@@ -82,11 +89,14 @@ _HOME = {
     "Decompressor": "ncz.formats.decode",
     "FileInfo": "ncz.formats.info",
     "FileResult": "ncz.formats.many",
+    "Picture": "ncz.formats.picture.image",
     "RecordReader": "ncz.formats.records.reader",
     "compress": "ncz.formats.oneshot",
     "compress_many": "ncz.formats.many",
+    "compress_picture": "ncz.formats.picture.api",
     "decompress": "ncz.formats.oneshot",
     "decompress_many": "ncz.formats.many",
+    "decompress_picture": "ncz.formats.picture.api",
     "info": "ncz.formats.info",
     "open": "ncz.formats.file",
     "open_records": "ncz.formats.records.reader",

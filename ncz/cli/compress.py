@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from ncz.cli import beforehand, names, options
+from ncz.cli import beforehand, names, options, pictures
 from ncz.cli.crews import Workers
 from ncz.cli.exits import Failure
 from ncz.cli.gather import Skip, gather
@@ -29,10 +29,11 @@ from ncz.codec.together import Steps
 from ncz.formats.levels import DEFAULT, MODEL_LEVELS
 
 if TYPE_CHECKING:
+    from ncz.formats.picture.targets import Lossy
     from ncz.formats.stream import Progress, StreamStats
 
 
-@click.command("compress")
+@click.command("compress", cls=pictures.LossyCommand)
 @options.files
 @options.level
 @options.many
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @options.verify
 @options.streams
 @options.engine
+@pictures.lossy
 @options.memlimit
 @options.reports
 @click.pass_context
@@ -71,6 +73,7 @@ def command(
     engine: str,
     model: str | None,
     only_model: bool,
+    lossy: Lossy | None,
     memlimit: int | None,
     quiet: bool,
     verbose: bool,
@@ -86,7 +89,26 @@ def command(
     Levels 7 to 9 predict text by a language model, which is fetched when it is first needed:
     the smallest files, and minutes for what -6 does in seconds. Restoring needs the same model
     and as much time.
+
+    With --lossy, FILES are pictures, and what comes back is a picture like them.
     """
+    if lossy is not None:
+        if remove:
+            raise click.UsageError(
+                "--rm would leave only a lossy copy: look at it, and remove the original yourself"
+            )
+        pictures.refuse_lossless(
+            {
+                f"-{level}": level is not None,
+                "--resume": resume,
+                "--block-size": block_size is not None,
+                "--streams": streams is not None,
+                "--engine": engine != "exact",
+                "--model": model is not None,
+                "--only-model": only_model,
+                "a crew of workers": workers.crew is not None,
+            }
+        )
     if streams is not None and level is not None and level not in MODEL_LEVELS:
         raise click.UsageError(f"--streams is for levels 7 to 9, and -{level} has none")
     gguf = options.existing(model) if engine == "llama" and model is not None else None
@@ -121,6 +143,8 @@ def command(
         from ncz.formats.options import CompressOptions
         from ncz.formats.stream import compressing
 
+        if lossy is not None:
+            return pictures.coding(name, source, lossy, memlimit, bool(verify), reporter)
         size, reading = source.size, Ahead(source.file)
         how = CompressOptions(
             level=level

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from ncz.cli import exits, names, options
+from ncz.cli import exits, options, pictures
 from ncz.cli.crews import Workers
 from ncz.cli.exits import Failure
 from ncz.cli.gather import gather
 from ncz.cli.inputs import named_or_listed, refuse_typing
 from ncz.cli.pulling import bringing
 from ncz.cli.reporting import Reporter, announce_waiting
-from ncz.cli.transfer import Destination, Direction, Transfer, side_by_side
+from ncz.cli.sources import Source
+from ncz.cli.transfer import Destination, Direction, Stream, Transfer, side_by_side
 from ncz.codec.errors import CorruptBlock, TruncatedError
 from ncz.codec.together import Steps
 
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Past a damaged block, go on: save the others, put zero bytes in its place, name it, "
     "and exit 3.",
+)
+@click.option(
+    "--thumbnail",
+    is_flag=True,
+    help="Of a lossy picture, only a small one, within 256 pixels: FILE.thumbnail.png.",
 )
 @options.workers
 @options.gguf
@@ -52,6 +59,7 @@ def command(
     remove: bool,
     resume: bool,
     keep_going: bool,
+    thumbnail: bool,
     workers: Workers,
     pull: bool,
     memlimit: int | None,
@@ -66,6 +74,9 @@ def command(
     Each FILE.ncz becomes FILE beside it, with the same time and mode; FILE.ncz is kept.
     With -r, FILE may be a directory.
     Without FILES, or with '-', standard input goes to standard output.
+
+    A lossy picture becomes a PNG file, or what the name after -o says. FILE.jpg.ncz becomes
+    FILE.jpg.png, for JPEG would lose more.
     """
     named = named_or_listed(files, "decompress", recursive, filelist, null)
     refuse_typing(named)
@@ -77,12 +88,7 @@ def command(
     inputs = gather(named, compressing=False, recursive=recursive, avoid=output)
     workers, tasks = side_by_side(workers, memlimit, inputs, destination)
 
-    def run(
-        src: BinaryIO,
-        dst: BinaryIO,
-        progress: Callable[[Progress], None] | None,
-        kept: BinaryIO | None,
-    ) -> Steps[StreamStats]:
+    def prepare(name: str, source: Source) -> tuple[Source, Stream]:
         from ncz.formats.options import DecompressOptions
         from ncz.formats.stream import decompressing
 
@@ -93,8 +99,32 @@ def command(
             max_output=max_output,
             bring=bringing(reporter, progress=not no_progress) if pull else None,
         )
+        source, header = pictures.looked_at(source)
+        if pictures.params_of(header) is not None:
+            job = pictures.rendering(name, how, destination, thumbnail, reporter)
+        elif thumbnail:
+            raise Failure("is no lossy picture, and has no thumbnail")
+        else:
+
+            def job(
+                src: BinaryIO,
+                dst: BinaryIO,
+                progress: Callable[[Progress], None] | None,
+                kept: BinaryIO | None,
+            ) -> Steps[StreamStats]:
+                return decompressing(src, dst, how, progress, workers.crew, kept)
+
+        return source, partial(saving, job)
+
+    def saving(
+        job: Stream,
+        src: BinaryIO,
+        dst: BinaryIO,
+        progress: Callable[[Progress], None] | None,
+        kept: BinaryIO | None,
+    ) -> Steps[StreamStats]:
         try:
-            stats = yield from decompressing(src, dst, how, progress, workers.crew, kept)
+            stats = yield from job(src, dst, progress, kept)
         except (CorruptBlock, TruncatedError) as error:
             raise Failure(f"{error}; --keep-going saves what is whole", exits.DAMAGED) from error
         if stats.damage and stats.raw_size == 0:
@@ -102,6 +132,7 @@ def command(
         return stats
 
     announce_waiting(reporter)
-    direction = Direction(False, names.restored_name, lambda name, source: (source, run))
+    derive = partial(pictures.restored, thumbnail=thumbnail)
+    direction = Direction(False, derive, prepare)
     transfer = Transfer(direction, destination, reporter, not no_progress, tasks)
     ctx.exit(transfer.run(inputs))

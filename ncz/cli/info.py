@@ -15,7 +15,7 @@ from ncz.cli.reporting import Reporter, label
 from ncz.cli.sources import open_source
 
 if TYPE_CHECKING:
-    from ncz.formats.info import FileInfo, MemberInfo
+    from ncz.formats.info import FileInfo, MemberInfo, PictureInfo
 
 _MANY_BLOCKS = 20  # a longer list is shown in part, unless all of it is asked for
 
@@ -73,6 +73,8 @@ def _member(number: int, member: MemberInfo, whole: bool) -> list[str]:
         f"  content {member.raw_start:,} to {member.raw_start + member.raw_size:,}, "
         f"XXH64 {member.content_check}",
     ]
+    if member.picture is not None:
+        lines.append(f"  {_picture(member.picture, member.size)}")
     for model in member.models:
         lines.append(f"  model {shown(model.name)}, SHA-256 {model.sha256}")
     for coder, (blocks, raw, coded) in used.items():
@@ -106,6 +108,23 @@ def _member(number: int, member: MemberInfo, whole: bool) -> list[str]:
     if hidden > 0:
         lines.append(f"  and {hidden:,} more: -v lists all")
     return lines
+
+
+def _picture(picture: PictureInfo, size: int) -> str:
+    """A lossy picture in one line."""
+    colours = "grey" if picture.channels == 1 else "RGB"
+    parts = [
+        f"lossy picture, {picture.width} x {picture.height}, "
+        f"{colours}{' with alpha' if picture.alpha else ''} of {picture.depth} bits",
+        f"quality {picture.quality:g}",
+        f"{8 * size / (picture.width * picture.height):.3f} bits per pixel",
+        "1 tile" if picture.tiles == 1 else f"{picture.tiles:,} tiles",
+    ]
+    if picture.thumbnail:
+        parts.append("a thumbnail")
+    if picture.metadata:
+        parts.append("metadata")
+    return ", ".join(parts)
 
 
 def _blocks(number: int) -> str:

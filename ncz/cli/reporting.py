@@ -106,6 +106,7 @@ def stats_record(stats: StreamStats, seconds: float) -> dict[str, Any]:
         "coded_size": stats.coded_size,
         "blocks": stats.blocks,
         "seconds": round(seconds, 3),
+        **stats.about,
     }
 
 

@@ -108,6 +108,10 @@ class Ahead:
             data, self._kept = self._kept[:size], self._kept[size:]
         return data
 
+    def seekable(self) -> bool:
+        """False: it goes on only."""
+        return False
+
     def tell(self) -> int:
         """Where reading goes on in the file."""
         return self._file.tell() - len(self._kept)

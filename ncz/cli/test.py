@@ -51,7 +51,7 @@ def command(
         from ncz.formats.stream import decompress_stream
 
         bring = bringing(reporter, progress=not no_progress) if pull else None
-        how = DecompressOptions(workers.threads, memlimit, True, max_output, bring)
+        how = DecompressOptions(workers.threads, memlimit, True, max_output, bring, pieces=True)
         started = time.monotonic()
         with (
             open_source(name) as source,

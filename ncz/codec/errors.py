@@ -76,6 +76,10 @@ class NoRecords(NczError):
     """The data holds no records that a model could learn from."""
 
 
+class PictureError(NczError):
+    """A file is no picture that can be read, is broken, or cannot be what was asked for."""
+
+
 class ModelMissing(NczError):
     """The file, or what is to be made, needs a model that this machine does not have.
 

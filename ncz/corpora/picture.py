@@ -85,10 +85,15 @@ def picture_of(path: Path) -> Picture:
     data = path.read_bytes()
     if not data.startswith(MAGIC):
         return _read(data, len(data))
-    import ncz
+    from ncz.formats.picture.decode import is_picture
 
-    with ncz.open(io.BytesIO(data), max_output=MAX_CONTENT) as content:
-        found = _read(content.read(), len(data))
+    if is_picture(data):
+        found = _read(_rendered(data), len(data))
+    else:
+        import ncz
+
+        with ncz.open(io.BytesIO(data), max_output=MAX_CONTENT) as content:
+            found = _read(content.read(), len(data))
     return Picture(found.pixels, found.alpha, found.size, "ncz")
 
 
@@ -98,6 +103,16 @@ def in_16_bits(pixels: Pixels) -> NDArray[np.uint16]:
         return np.asarray(pixels, np.uint16)
     deep: NDArray[np.uint16] = np.asarray(pixels, np.uint16) * np.uint16(_FULL // 255)
     return deep
+
+
+def _rendered(data: bytes) -> bytes:
+    """A lossy picture as a PNG file."""
+    from ncz.formats.options import DecompressOptions
+    from ncz.formats.picture.streams import render_stream
+
+    out = io.BytesIO()
+    render_stream(io.BytesIO(data), out, options=DecompressOptions(max_output=MAX_CONTENT))
+    return out.getvalue()
 
 
 def _read(data: bytes, size: int) -> Picture:

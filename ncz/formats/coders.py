@@ -11,8 +11,8 @@ from pathlib import Path
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 
-STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT, PIXELS = range(8)
-WITH_MODELS = (TEXT, LLAMA, CIRCUIT)
+STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT, PIXELS, LATENTS = range(9)
+WITH_MODELS = (TEXT, LLAMA, CIRCUIT, LATENTS)
 """The coders that need what the header lists as models."""
 
 
@@ -46,6 +46,10 @@ def from_spec(spec: CoderSpec, models: tuple[ModelRef, ...] = ()) -> Coder:
         from ncz.formats.records import coder as of_records
 
         return of_records.from_spec(spec, models)
+    if spec.id == LATENTS:
+        from ncz.models.image import codec
+
+        return codec.from_spec(spec, models)
     if spec.id == PIXELS:
         from ncz.formats.pixels import coder as of_pixels
 
@@ -163,6 +167,13 @@ def with_circuit(coder: Coder, coded: bytes) -> bytes:
 
     assert isinstance(coder, RecordsCoder)
     return coder.around(coded)
+
+
+def latents(model: ModelRef) -> Coder:
+    """What codes the latents of pictures by these weights."""
+    from ncz.models.image.codec import LatentsCoder
+
+    return LatentsCoder(model)
 
 
 def circuit(path: Path) -> tuple[tuple[Coder, Coder], ModelRef, Callable[[bytes, int], int]]:

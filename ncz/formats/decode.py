@@ -19,13 +19,14 @@ from ncz.codec.errors import (
     MemoryLimitError,
     NczError,
     OutputLimitError,
+    PictureError,
 )
 from ncz.codec.pipeline import Pipeline
 from ncz.codec.together import Wait
 from ncz.formats import coders, parse, resume
 from ncz.formats.encode import Bytes
 from ncz.formats.events import Block, Lost, MemberEnd, MemberStart, Need, Rescue, Trailing
-from ncz.formats.header import Header
+from ncz.formats.header import BYTES, Header
 from ncz.formats.options import DecompressOptions, check_crew, fit_crew, fit_threads, held
 from ncz.formats.window import Window
 
@@ -321,8 +322,14 @@ def ready(header: Header, options: DecompressOptions) -> tuple[Coder, ...]:
 
     Raises:
         UnsupportedError: this ncz does not know one of them.
+        PictureError: it is of a picture, which the caller does not expect.
         NczError: what bringing a model raises.
     """
+    if header.format != BYTES and not options.pieces:
+        raise PictureError(
+            "this is a lossy picture, and has no bytes to give back: ncz decompress or "
+            "ncz.decompress_picture renders it"
+        )
     if options.bring is not None:
         for model in header.models:
             options.bring(model)

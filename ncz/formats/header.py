@@ -13,6 +13,8 @@ from ncz.models.weights import manifest
 MAGIC = b"\x89NCZ\r\n\x1a\n"
 VERSION = 1
 BYTES = 0  # the format whose one payload is the content
+PICTURE = 1  # its payload is what is kept of a picture: see ncz/formats/picture
+FORMATS = {BYTES: "bytes", PICTURE: "picture"}
 
 MAX_BODY = 65_536
 MAX_BLOCK_SIZE = 1 << 30
@@ -126,11 +128,15 @@ def _parse_body(body: bytes) -> Header:
     models = tuple(
         _model(cursor) for _ in range(cursor.number("the number of models", 0, MAX_MODELS))
     )
-    if format_ != BYTES:
+    if format_ not in FORMATS:
         raise UnsupportedError(
             f"this file is of format {format_}, which this ncz does not know; install a newer ncz"
         )
-    if format_params:
+    if format_ == PICTURE:
+        from ncz.formats.picture import params
+
+        params.parse(format_params)
+    elif format_params:
         raise ValueError("its format has no parameters, and here are some")
     if cursor.position != len(body):
         raise ValueError("bytes follow its last entry")

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from ncz.codec.errors import NczError
 from ncz.formats import coders, index
-from ncz.formats.header import VERSION
+from ncz.formats.header import FORMATS, PICTURE, VERSION
 from ncz.formats.index import Index, MemberPlace
 
 
@@ -58,6 +58,37 @@ class BlockInfo:
 
 
 @dataclass(frozen=True)
+class PictureInfo:
+    """The picture that a member holds.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        channels: 1 (grey) or 3, alpha apart.
+        depth: bits of a sample.
+        alpha: whether there is alpha, which is kept exactly.
+        thumbnail: whether a small picture can be rendered without the others.
+        metadata: whether there is an ICC profile, EXIF or XMP.
+        quality: that it was made with, 1 to 100.
+        tiles: how many.
+        tile: the largest side of one, pixels, without the overlap.
+        overlap: pixels that a tile reaches into its neighbours.
+    """
+
+    width: int
+    height: int
+    channels: int
+    depth: int
+    alpha: bool
+    thumbnail: bool
+    metadata: bool
+    quality: float
+    tiles: int
+    tile: int
+    overlap: int
+
+
+@dataclass(frozen=True)
 class MemberInfo:
     """One member.
 
@@ -73,6 +104,7 @@ class MemberInfo:
         raw_size: bytes of content in it.
         content_check: XXH64 of its content, 16 hex digits.
         blocks: its blocks, in file order.
+        picture: what it is, if it is one.
     """
 
     offset: int
@@ -86,6 +118,7 @@ class MemberInfo:
     raw_size: int
     content_check: str
     blocks: tuple[BlockInfo, ...]
+    picture: PictureInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +217,7 @@ def _member(src: BinaryIO, places: Index, member: MemberPlace) -> MemberInfo:
         member.offset,
         member.size,
         VERSION,
-        "bytes",
+        FORMATS[header.format],
         header.block_size,
         known,
         tuple(ModelInfo(model.name, model.digest.hex()) for model in header.models),
@@ -192,4 +225,24 @@ def _member(src: BinaryIO, places: Index, member: MemberPlace) -> MemberInfo:
         member.raw_size,
         f"{member.content_check:016x}",
         tuple(blocks),
+        _picture(header.format_params) if header.format == PICTURE else None,
+    )
+
+
+def _picture(packed: bytes) -> PictureInfo:
+    from ncz.formats.picture import params
+
+    says = params.parse(packed)
+    return PictureInfo(
+        says.width,
+        says.height,
+        says.channels,
+        says.depth,
+        says.alpha,
+        says.thumbnail,
+        says.metadata,
+        says.quality / 100,
+        says.grid.count,
+        says.tile,
+        says.overlap,
     )

@@ -83,6 +83,8 @@ class DecompressOptions:
         max_output: refuse content of more than this many bytes. None: no limit.
         bring: called with each model that a header names, before anything of its member is
             decoded, to fetch it if it is not here. None: nothing is fetched, whatever a file says.
+        pieces: take what a member of a picture holds as its content, piece by piece, for whoever
+            checks it or renders it. Else such a member is refused: its bytes are nobody's file.
     """
 
     threads: int = 1
@@ -90,6 +92,7 @@ class DecompressOptions:
     keep_going: bool = False
     max_output: int | None = None
     bring: Callable[[ModelRef], None] | None = None
+    pieces: bool = False
 
     def __post_init__(self) -> None:
         _check_threads(self.threads)

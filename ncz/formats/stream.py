@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ncz.codec.crew import Crew
 from ncz.codec.errors import FormatError, NczError, OutputLimitError
@@ -56,6 +56,7 @@ class StreamStats:
         damage: with keep_going, everything that was passed over, in file order: mostly
             :class:`CorruptBlock`, else what is damaged besides blocks.
         kept_blocks: how many of the blocks an earlier run had written.
+        about: what else is to be told of it, such as the quality of a lossy picture.
     """
 
     raw_size: int
@@ -63,6 +64,7 @@ class StreamStats:
     blocks: int
     damage: list[FormatError] = field(default_factory=list)
     kept_blocks: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 Report = Callable[[Progress], None]
