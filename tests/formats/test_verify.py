@@ -161,7 +161,7 @@ def test_the_room_for_it_counts() -> None:
 def test_the_meter_counts_both_halves(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
+    def encode(plan: Plan, raw: bytes, known: object = None) -> tuple[int, bytes]:
         with meter.metered(lambda: 10, 10, len(raw)):
             seen.append(meter.in_flight())
         return 1, b"x" * 50

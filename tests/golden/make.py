@@ -142,7 +142,7 @@ def by(
     plan = Plan((coders.store(), *others), block_size, models)
     turn = 0
 
-    def encode(plan: Plan, raw: bytes) -> tuple[int, bytes]:
+    def encode(plan: Plan, raw: bytes, known: levels.Coded | None = None) -> tuple[int, bytes]:
         nonlocal turn
         index = 1 + turn % len(others)
         turn += 1

@@ -64,9 +64,11 @@ def replaced() -> Iterator[None]:
     known = (replace(manifest.BUILTIN[0], exact_sha256=model().digest), *manifest.BUILTIN[1:])
     by_size = levels.encode
 
-    def encode(plan: levels.Plan, raw: bytes) -> tuple[int, bytes]:
+    def encode(
+        plan: levels.Plan, raw: bytes, known: levels.Coded | None = None
+    ) -> tuple[int, bytes]:
         coded = plan.coders[-1].encode(raw) if plan.models else None
-        return by_size(plan, raw) if coded is None else (len(plan.coders) - 1, coded)
+        return by_size(plan, raw, known) if coded is None else (len(plan.coders) - 1, coded)
 
     with contextlib.ExitStack() as stack:
         for module in (manifest, pulling, store, weights):
