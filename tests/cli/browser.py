@@ -85,6 +85,11 @@ class Tab:
         self._call("Emulation.setTouchEmulationEnabled", enabled=phone)
         scheme_feature = {"name": "prefers-color-scheme", "value": scheme}
         self._call("Emulation.setEmulatedMedia", features=[scheme_feature])
+        self.until(f"Math.abs(innerWidth - {width}) < 1")
+        # Whoever listens for a new size has heard of it when the next frame but one is drawn.
+        next_frame = "requestAnimationFrame(() => requestAnimationFrame(() => { settled = true; }))"
+        self.run(f"settled = false; {next_frame}; 0")
+        self.until("settled")
 
     def run(self, script: str) -> Any:
         """The value of an expression, as JSON has it."""
