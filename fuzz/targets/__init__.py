@@ -37,6 +37,7 @@ NAMES = (
     "text",
     "circuit",
     "pixels",
+    "latents",
     "llama",
     "gguf",
     "safetensors",

@@ -18,6 +18,8 @@ from ncz.codec.errors import FormatError
 from ncz.formats import coders
 from ncz.formats.pixels.coder import PixelsCoder
 from ncz.formats.records.coder import RecordsCoder
+from ncz.models.image.codec import LatentsCoder
+from ncz.models.image.exact import Integers
 from ncz.models.language.exact import Exact
 from ncz.models.llama import build, engine
 from ncz.models.llama import coder as llama
@@ -27,6 +29,7 @@ from ncz.models.text.loading import Ready
 from ncz.models.text.windows import Windows
 from tests import circuits
 from tests.golden import make
+from tests.models.image import tiny as tiny_image
 from tests.models.language import tiny
 from tests.models.llama import fake
 
@@ -138,6 +141,28 @@ def _pixel_inputs() -> list[bytes]:
     return _inputs([PixelsCoder()], pictures)
 
 
+class _Latents(LatentsCoder):
+    """By tiny weights, for which 400 bytes are a picture."""
+
+    def _integers(self) -> Integers:
+        integers: Integers = tiny_image.codec().integers
+        return integers
+
+
+def _latents() -> list[Coder]:
+    return [_Latents(tiny_image.codec().ref)]
+
+
+def _latent_inputs() -> list[bytes]:
+    codec = tiny_image.codec()
+    sizes = [(1, 1, 0), (17, 30, 100), (33, 20, 200)]
+    pictures = [
+        codec.analyse(tiny_image.picture(height, width, level), level).packed()
+        for height, width, level in sizes
+    ]
+    return _inputs(_latents(), pictures)
+
+
 TARGETS = {
     "zstd": Target(lambda folder: _attack(_plain()), lambda: _inputs(_plain(), _KINDS), 500),
     "contextmix": Target(
@@ -146,5 +171,6 @@ TARGETS = {
     "text": Target(lambda folder: _attack(_texts()), _text_inputs, 500),
     "circuit": Target(lambda folder: _attack([RecordsCoder()] * 2), _circuit_inputs, 4000),
     "pixels": Target(lambda folder: _attack([PixelsCoder()]), _pixel_inputs, 500),
+    "latents": Target(lambda folder: _attack(_latents()), _latent_inputs, 1000),
     "llama": Target(_llama, _llama_inputs, 300),
 }

@@ -76,9 +76,12 @@ def head_of(data: bytes, integers: Integers) -> tuple[int, int, int, int]:
     """
     if not data or data[0] != REVISION:
         raise FormatError(_DAMAGED)
-    quality, at = varint.decode(data, 1)
-    height, at = varint.decode(data, at)
-    width, at = varint.decode(data, at)
+    try:
+        quality, at = varint.decode(data, 1)
+        height, at = varint.decode(data, at)
+        width, at = varint.decode(data, at)
+    except (ValueError, varint.Incomplete):
+        raise FormatError(_DAMAGED) from None
     sides = 1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE
     if quality >= integers.qualities or not sides:
         raise FormatError(_DAMAGED)

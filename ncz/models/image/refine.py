@@ -44,7 +44,7 @@ class Pace:
     """
 
     rounds: int
-    rate: float = 0.03
+    rate: float = 0.015
     hot: float = 0.5
     cold: float = 0.12
 
@@ -137,12 +137,13 @@ def refined(
     y, z = (part.clone().requires_grad_(True) for part in start)
     optimizer = torch.optim.Adam([y, z], lr=pace.rate, betas=(0.9, 0.99))
     height, width = pixels.shape[2:]
+    dice = torch.Generator().manual_seed(0)  # the same picture gives the same file
     for turn in range(pace.rounds):
         share = turn / pace.rounds
         temperature = pace.hot * (pace.cold / pace.hot) ** share
         for group in optimizer.param_groups:
             group["lr"] = pace.rate * (1 - 0.8 * share)
-        total, known = _drawn(smooth, y, z, temperature)
+        total, known = _drawn(smooth, y, z, temperature, dice)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             back = synthesis(known.permute(2, 0, 1)[None], mix)[:, :, :height, :width]
         error = (back.float() - pixels).square().mean()
@@ -153,9 +154,11 @@ def refined(
     return y.detach(), z.detach()
 
 
-def _drawn(smooth: Smooth, y: Tensor, z: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def _drawn(
+    smooth: Smooth, y: Tensor, z: Tensor, temperature: float, dice: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Bits, and the latents drawn at a temperature."""
-    rest = drawn(z - smooth.hyper_centre, temperature)
+    rest = drawn(z - smooth.hyper_centre, temperature, dice)
     total = bits(rest, smooth.hyper_scale.expand_as(rest)).sum()
     features = smooth.features(rest + smooth.hyper_centre)[: y.shape[0], : y.shape[1]]
     known = torch.zeros_like(y)
@@ -169,19 +172,19 @@ def _drawn(smooth: Smooth, y: Tensor, z: Tensor, temperature: float) -> tuple[Te
                 at = int(first[i, j])
                 wanted = y[i::2, j::2, at : at + mine]
                 centre = centres[i::2, j::2]
-                rest = drawn(wanted - centre, temperature)
+                rest = drawn(wanted - centre, temperature, dice)
                 total = total + bits(rest, scales[i::2, j::2]).sum()
                 found[i::2, j::2, at : at + mine] = rest + centre
         known = known + found
     return total, known
 
 
-def drawn(x: Tensor, temperature: float) -> Tensor:
+def drawn(x: Tensor, temperature: float, dice: torch.Generator) -> Tensor:
     """Between the integers about `x`, nearer one of them, at random."""
     below = torch.floor(x).detach()
     part = (x - below).clamp(1e-4, 1 - 1e-4)
     odds = (torch.atanh(part) - torch.atanh(1 - part)) / temperature
-    noise = torch.rand_like(x).clamp(1e-6, 1 - 1e-6)
+    noise = torch.rand(x.shape, generator=dice).clamp(1e-6, 1 - 1e-6)
     return below + torch.sigmoid((odds + torch.logit(noise)) / temperature)
 
 

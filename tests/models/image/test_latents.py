@@ -93,10 +93,20 @@ def test_damage_ends(data: st.DataObject) -> None:
     assert back.known.shape == (3, 5, integers.latents)
 
 
-@pytest.mark.parametrize("head", [b"", b"\x02", b"\x01\xfd\x01\x05\x05", b"\x01\x05\x00\x05"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"\x02",
+        b"\x01\xfd\x01\x05\x05",
+        b"\x01\x05\x00\x05",
+        b"\x01\x05" + b"\xff" * 12,
+        b"\x01",
+    ],
+)
 def test_heads_that_are_refused(head: bytes) -> None:
     integers = tiny.codec().integers
     with pytest.raises(FormatError):
-        latents.decode(integers, head + bytes(20) * (len(head) > 1))
+        latents.decode(integers, head + bytes(20) * (len(head) > 2))
     with pytest.raises(FormatError):
-        Latents.unpacked(head + bytes(20) * (len(head) > 1), integers)
+        Latents.unpacked(head + bytes(20) * (len(head) > 2), integers)

@@ -31,9 +31,9 @@ def test_floats_say_what_the_integers_say() -> None:
 
 def test_a_refined_picture_costs_less() -> None:
     codec, pixels = tiny.codec(), tiny.picture(64, 64, 6)
-    torch.manual_seed(1)
     plain = codec.encode(codec.analyse(pixels, 200))
     refined = codec.encode(codec.analyse(pixels, 200, effort=6))
+    assert codec.encode(codec.analyse(pixels, 200, effort=6)) == refined, "twice the same"
     errors = [
         float(np.square(codec.synthesise(codec.decode(coded)) - pixels).mean())
         for coded in (plain, refined)
@@ -55,9 +55,10 @@ def refine_weight(level: int, qualities: int) -> torch.Tensor:
 def test_draws_lie_between_the_integers_and_settle() -> None:
     torch.manual_seed(2)
     x = torch.rand(1000) * 6 - 3
-    warm, cold = refine.drawn(x, 0.5), refine.drawn(x, 0.02)
+    dice = torch.Generator().manual_seed(3)
+    warm, cold = refine.drawn(x, 0.5, dice), refine.drawn(x, 0.02, dice)
     below = torch.floor(x)
     assert bool(((warm >= below) & (warm <= below + 1)).all())
-    assert float((cold - cold.round()).abs().max()) < 0.2
+    assert float((cold - cold.round()).abs().quantile(0.98)) < 0.1
     sure = (x - x.round()).abs() < 0.2
     assert float((cold[sure].round() == x[sure].round()).float().mean()) > 0.99
