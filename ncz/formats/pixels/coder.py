@@ -7,18 +7,17 @@ formats are known to the encoder alone. PNG is more: its stream is made anew.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ncz.codec import varint
-from ncz.codec.coder import Coder, CoderSpec
-from ncz.codec.errors import FormatError, NczError, UnsupportedError
+from ncz.codec.coder import CoderSpec
+from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.formats import payloads
 from ncz.formats.pixels import png, raster
 from ncz.formats.pixels.raster import DTYPES, Raster
-from ncz.models import contextmix
 from ncz.models.pixels import photocd, planes
 
 CODER_ID = 7
@@ -26,7 +25,6 @@ REVISION = 1
 
 _PLAIN, _PNG = range(2)  # what holds the raster
 _MIXED, _PLANES, _PHOTO_CD = range(3)  # how it is coded
-_REST_LEVEL = 6
 _LEAST = 64  # samples of a picture
 _ORDERS = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}  # green first, opacity last
 _SPARE = 64 << 20
@@ -53,7 +51,7 @@ class PixelsCoder:
 
     def memory(self, raw_size: int) -> int:
         """Bytes of working memory; a picture that needs more is left to others."""
-        return 2 * _SPARE + _MOST * raw_size + _mixing().memory(raw_size)
+        return 2 * _SPARE + _MOST * raw_size + payloads.mixing().memory(raw_size)
 
     def memory_of(self, coded: bytes, raw_size: int) -> int:
         """The same for a block, by what its head says.
@@ -86,9 +84,9 @@ class PixelsCoder:
             (
                 bytes([holds << 4 | how]),
                 *map(varint.encode, fields),
-                _packed(rest),
-                _packed(others),
-                _packed(odd),
+                payloads.packed(rest),
+                payloads.packed(others),
+                payloads.packed(odd),
                 coded,
             )
         )
@@ -103,9 +101,11 @@ class PixelsCoder:
         where = head.raster
         size = where.end if head.holds == _PNG else raw_size
         try:
-            rest, at = _unpacked(coded, at, 2 * raw_size + _SPARE // 64 + where.height)
-            others, at = _unpacked(coded, at, raw_size)
-            odd, at = _unpacked(coded, at, 12 * where.width * where.height)
+            rest, at = payloads.unpacked(
+                coded, at, 2 * raw_size + _SPARE // 64 + where.height, _DAMAGED
+            )
+            others, at = payloads.unpacked(coded, at, raw_size, _DAMAGED)
+            odd, at = payloads.unpacked(coded, at, 12 * where.width * where.height, _DAMAGED)
         except (varint.Incomplete, ValueError):
             raise FormatError(_DAMAGED) from None
         if len(others) != size - where.row * where.height:
@@ -165,7 +165,7 @@ def _room(raw_size: int) -> int:
 
 def _needed(where: Raster, raw_size: int) -> int:
     shape = (where.channels, where.height, where.width)
-    return planes.memory(shape) + 2 * where.end + 4 * raw_size + _mixing().memory(raw_size)
+    return planes.memory(shape) + 2 * where.end + 4 * raw_size + payloads.mixing().memory(raw_size)
 
 
 def _coded(samples: NDArray[np.integer]) -> tuple[int, bytes, bytes]:
@@ -176,7 +176,7 @@ def _coded(samples: NDArray[np.integer]) -> tuple[int, bytes, bytes]:
             return _PHOTO_CD, _of_photo_cd(separated), _odd(samples, photocd.join(separated))
     whole = samples.tobytes()
     if _mixes(samples):
-        mixed = _mixing().encode(whole)
+        mixed = payloads.mixing().encode(whole)
         if mixed is not None:
             return _MIXED, mixed, b""
     return _PLANES, planes.encode(_planes(samples), _top(samples.dtype)), b""
@@ -187,7 +187,7 @@ def _mixes(samples: NDArray[np.integer]) -> bool:
     rows = max(1, min(len(samples), _TRIED // (samples.shape[1] * samples.shape[2])))
     first = (len(samples) - rows) // 2
     part = np.ascontiguousarray(samples[first : first + rows])
-    mixed = _mixing().encode(part.tobytes())
+    mixed = payloads.mixing().encode(part.tobytes())
     return mixed is not None and len(mixed) < len(planes.encode(_planes(part), _top(part.dtype)))
 
 
@@ -261,44 +261,10 @@ def _decoded(coded: bytes, head: _Head, odd: bytes) -> NDArray[np.integer]:
         raise FormatError(_DAMAGED)
     if head.how == _MIXED:
         size = where.values * dtype.itemsize
-        whole = _mixing().decode(coded, size)
+        whole = payloads.mixing().decode(coded, size)
         return np.frombuffer(whole, dtype).reshape(height, width, channels)
     found = planes.decode(coded, (channels, height, width), _top(dtype))
     order = _ORDERS[channels]
     back = [order.index(channel) for channel in range(channels)]
     samples: NDArray[np.integer] = found[back].transpose(1, 2, 0).astype(dtype)
     return samples
-
-
-@functools.cache
-def _mixing() -> Coder:
-    return contextmix.coder(_REST_LEVEL)
-
-
-def _packed(payload: bytes) -> bytes:
-    """A size, and unless it is 0: whether it is coded, its coded size, and the bytes."""
-    if not payload:
-        return varint.encode(0)
-    coded = _mixing().encode(payload) if len(payload) > 8 else None
-    how = coded is not None and len(coded) < len(payload)
-    body = coded if how and coded is not None else payload
-    return varint.encode(len(payload)) + bytes([how]) + varint.encode(len(body)) + body
-
-
-def _unpacked(coded: bytes, at: int, most: int) -> tuple[bytes, int]:
-    size, at = varint.decode(coded, at)
-    if size == 0:
-        return b"", at
-    if size > most or at >= len(coded) or coded[at] > 1:
-        raise FormatError(_DAMAGED)
-    how = coded[at]
-    body, at = varint.decode(coded, at + 1)
-    if body > len(coded) - at or (not how and body != size):
-        raise FormatError(_DAMAGED)
-    part = coded[at : at + body]
-    if not how:
-        return part, at + body
-    try:
-        return _mixing().decode(part, size), at + body
-    except NczError as error:
-        raise FormatError(f"{_DAMAGED}: {error}") from None

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncz.codec import varint
-from ncz.codec.coder import Coder, CoderSpec, ModelRef
-from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
-from ncz.formats import records, sections
+from ncz.codec.coder import CoderSpec, ModelRef
+from ncz.codec.errors import FormatError, ModelError, UnsupportedError
+from ncz.formats import payloads, records, sections
 from ncz.formats.records.layout import ESCAPE, Layout, Records, Split, Variable
-from ncz.models import contextmix
 from ncz.models.circuit import exact, files, rows
 from ncz.models.circuit.exact import Circuit
 
@@ -29,7 +28,6 @@ WITHIN, NAMED = 5, 6
 """Numbers of the coder in a header: with the circuit in each block, and by the header's model."""
 
 REVISION = 1
-_REST_LEVEL = 6
 _GROUP_BYTES = 1500  # coded; the end of a group costs one or two
 _DAMAGED = "the head of a block of records is damaged"
 _VALUES = 16  # of rows for each raw byte, at most
@@ -104,7 +102,7 @@ class RecordsCoder:
         group = _group(circuit)
         out = bytearray(varint.encode(len(split.values)) + varint.encode(group))
         for payload in split.rest:
-            out += _packed(payload)
+            out += payloads.packed(payload)
         try:
             out += rows.encode(circuit, _closed(split.values, layout.variables), group)
         except ValueError:
@@ -148,7 +146,7 @@ class RecordsCoder:
             rest: list[bytes] = []
             room = _most(_REST, raw_size)
             for _ in range(layout.payloads):
-                payload, at = _unpacked(coded, at, room)
+                payload, at = payloads.unpacked(coded, at, room, _DAMAGED)
                 room -= len(payload)
                 rest.append(payload)
         except (varint.Incomplete, ValueError):
@@ -319,38 +317,4 @@ def _most(each: int, raw_size: int) -> int:
 
 def _working_memory(raw_size: int, values: int) -> int:
     # Values, symbols and what is beyond them, 8 bytes each, and copies.
-    return 40 * values + _mixing().memory(_most(_REST, raw_size))
-
-
-@functools.cache
-def _mixing() -> Coder:
-    return contextmix.coder(_REST_LEVEL)
-
-
-def _packed(payload: bytes) -> bytes:
-    """A size, and unless it is 0: whether it is coded, its coded size, and the bytes."""
-    if not payload:
-        return varint.encode(0)
-    coded = _mixing().encode(payload) if len(payload) > 8 else None
-    how = coded is not None and len(coded) < len(payload)
-    body = coded if how and coded is not None else payload
-    return varint.encode(len(payload)) + bytes([how]) + varint.encode(len(body)) + body
-
-
-def _unpacked(coded: bytes, at: int, most: int) -> tuple[bytes, int]:
-    size, at = varint.decode(coded, at)
-    if size == 0:
-        return b"", at
-    if size > most or at >= len(coded) or coded[at] > 1:
-        raise FormatError(_DAMAGED)
-    how = coded[at]
-    body, at = varint.decode(coded, at + 1)
-    if body > len(coded) - at or (not how and body != size):
-        raise FormatError(_DAMAGED)
-    part = coded[at : at + body]
-    if not how:
-        return part, at + body
-    try:
-        return _mixing().decode(part, size), at + body
-    except NczError as error:
-        raise FormatError(f"{_DAMAGED}: {error}") from None
+    return 40 * values + payloads.mixing().memory(_most(_REST, raw_size))

@@ -24,10 +24,8 @@ from ncz.codec.cache import write_whole
 from ncz.models.contextmix.prior import pack
 from ncz.models.image import exact
 from ncz.models.image.data import Crops
+from ncz.models.image.exact import HIGHEST, LOWEST, SCALES
 from ncz.models.image.network import (
-    HIGHEST,
-    LOWEST,
-    SCALES,
     SIGHT,
     Network,
     Shape,

@@ -20,15 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STEPS = 4
-STRIDE = 16
-"""Pixels on a side of what one place of the latents stands for."""
-HYPER_STRIDE = 64
-SCALES = 64
+from ncz.models.image.exact import HIGHEST, LOWEST, STEPS
+
 SIGHT = 4.0
 """Latents are seen this many times as large as they are at a gain of one."""
-LOWEST, HIGHEST = -3.4, 4.4
-"""Natural logarithms of the smallest and the largest scale of a latent's distribution."""
 
 LAMBDAS = (0.001, 0.5)
 """Of the coarsest and the finest quality; between them evenly on a scale of logarithms. As the

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -145,8 +144,3 @@ def transforms_of(found: dict[str, np.ndarray]) -> Transforms:
         module.eval().requires_grad_(False)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Transforms(**parts)  # type: ignore[arg-type]
-
-
-def digest_of(data: bytes) -> bytes:
-    """What names a file of weights."""
-    return hashlib.sha256(data).digest()
