@@ -16,7 +16,7 @@ from ncz.codec.together import Wait, waited
 from ncz.formats import coders, header, levels, resume, sections, verify
 from ncz.formats.events import Block
 from ncz.formats.levels import Plan
-from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads, held
+from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads, held, planned
 
 Bytes = bytes | bytearray | memoryview
 
@@ -118,15 +118,7 @@ class Encoder:
             ValueError: there are threads and a crew.
         """
         check_crew(crew, options.threads)
-        plan = levels.plan(
-            options.level,
-            options.block_size,
-            options.streams,
-            options.gguf,
-            options.circuit,
-            options.only,
-        )
-        plan = replace(plan, verify=options.verify)
+        plan = planned(options)
         size, limit = plan.block_size, options.memlimit
         if limit is not None and plan.pictures:
             # Pictures take more; where it is not there, they are coded as other content is.

@@ -22,7 +22,7 @@ from ncz.codec.coder import Coder
 from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders, levels, oneshot
 from ncz.formats.levels import DEFAULT, Plan
-from ncz.formats.options import CompressOptions, fit_threads, held
+from ncz.formats.options import CompressOptions, fit_threads, held, planned
 from ncz.formats.sample import Sample, spread
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Calibration:
             with self._on_device():
                 if options.circuit is not None and self._sample.size:
                     return self._with_circuit(options, device)
-                plan = _plan(options)
+                plan = planned(options)
                 if self._sample.size:
                     return self._estimate(options, plan, device)
             nothing = len(oneshot.compress(b"", min(options.level, DEFAULT)))
@@ -122,7 +122,7 @@ class Calibration:
             ModelMissing, NczError: the level's model is not here, or cannot be used.
         """
         with self._on_device():
-            plan = _plan(options)
+            plan = planned(options)
             block = max(1, min(self._sample.size, plan.block_size))
             return self._block_in(options.level, plan, block) * self._sample.size / block
 
@@ -178,7 +178,7 @@ class Calibration:
 
     def _with_circuit(self, options: CompressOptions, device: str) -> Estimate:
         size, level = self._sample.size, options.level
-        ready, plan = _timed(lambda: _plan(options))
+        ready, plan = _timed(lambda: planned(options))
         within, named = plan.coders[-2:]
         mixing = self._rate(level)
         records = self._of_records(plan, named)
@@ -186,7 +186,7 @@ class Calibration:
             if options.only:
                 raise NczError("not the records of the circuit")
             plain = replace(options, circuit=None)
-            found = self._estimate(plain, _plan(plain), device)
+            found = self._estimate(plain, planned(plain), device)
             return replace(found, how=f"not the records of {plan.models[0].name}: as -{level}")
         block = min(size, plan.block_size)
         blocks = -(-size // block)
@@ -345,18 +345,6 @@ class _Text:
         from ncz.models.text import pace
 
         return pace.restoring(coder, self.data, reading.token, streams)
-
-
-def _plan(options: CompressOptions) -> Plan:
-    plan = levels.plan(
-        options.level,
-        options.block_size,
-        options.streams,
-        options.gguf,
-        options.circuit,
-        options.only,
-    )
-    return replace(plan, verify=options.verify)
 
 
 _PLAIN = b"Loads and compiles everything.\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,8 +12,9 @@ from ncz.codec import pipeline
 from ncz.codec.coder import ModelRef
 from ncz.codec.crew import Crew
 from ncz.codec.errors import MemoryLimitError
+from ncz.formats import levels
 from ncz.formats.header import MAX_BLOCK_SIZE
-from ncz.formats.levels import DEFAULT, LEVELS, MODEL_LEVELS
+from ncz.formats.levels import DEFAULT, LEVELS, MODEL_LEVELS, Plan
 from ncz.models.text.windows import MAX_STREAMS
 
 T = TypeVar("T")
@@ -158,6 +159,23 @@ def fit_crew(
     while busy > crew.together and pipeline.in_flight(busy) * 2 * block_size > memlimit:
         busy -= 1  # blocks of all workers are here
     return busy
+
+
+def planned(options: CompressOptions) -> Plan:
+    """How the blocks are to be coded.
+
+    Raises:
+        ModelMissing: the level's language model is not on this machine.
+    """
+    plan = levels.plan(
+        options.level,
+        options.block_size,
+        options.streams,
+        options.gguf,
+        options.circuit,
+        options.only,
+    )
+    return replace(plan, verify=options.verify)
 
 
 def check_crew(crew: Crew | None, threads: int) -> None:

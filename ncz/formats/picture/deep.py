@@ -74,7 +74,8 @@ def _png(data: bytes, width: int, height: int) -> tuple[Any, Any]:
     """The samples of a PNG file, and the colour that is transparent."""
     import numpy as np
 
-    from ncz.formats.picture import unfilter
+    from ncz.codec.jit import compiling
+    from ncz.formats import filters
 
     channels, interlaced = _PNG_CHANNELS[data[25]], data[28] == 1
     squeezed, clear, position = bytearray(), None, 8
@@ -114,8 +115,10 @@ def _png(data: bytes, width: int, height: int) -> tuple[Any, Any]:
         at += rows * size
         if lines[:, 0].max() > 4:
             raise PictureError("is a picture that is damaged: there is no such filter")
-        plain = unfilter.plain(lines, 2 * channels).view(">u2").reshape(rows, columns, channels)
-        out[top::down, left::across] = plain
+        plain = np.empty((rows, size - 1), np.uint8)
+        with compiling("the reader of PNG files of 16 bits"):
+            filters.unfilter(lines, plain, 2 * channels)
+        out[top::down, left::across] = plain.view(">u2").reshape(rows, columns, channels)
     return out, clear
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ncz.codec import varint
 from ncz.codec.errors import FormatError
-from ncz.codec.jit import jit
+from ncz.formats import filters
 from ncz.formats.pixels import deflate
 from ncz.formats.pixels.deflate import Parameters
 from ncz.formats.pixels.raster import Raster
@@ -71,12 +71,12 @@ def take(raw: bytes, most: int) -> Apart:
     if len(filtered) != height * (row + 1) or not unpacked.eof or unpacked.unused_data:
         raise NotApart("its stream does not hold its pixels, or more than these")
     lines = np.frombuffer(bytearray(filtered), np.uint8).reshape(height, row + 1)
-    filters = np.ascontiguousarray(lines[:, 0])
-    if filters.max() > 4:
+    kinds = np.ascontiguousarray(lines[:, 0])
+    if kinds.max() > 4:
         raise NotApart("a filter is none")
     rows = np.zeros((height, row), np.uint8)
     step = max(1, channels * depth // 8)
-    _unfilter(lines, rows, step)
+    filters.unfilter(lines, rows, step)
     how = _search(lines.reshape(-1), np.frombuffer(bytearray(stream[2:-_CHECK]), np.uint8), stream)
     rest = b"".join(
         (
@@ -87,7 +87,7 @@ def take(raw: bytes, most: int) -> Apart:
             *(varint.encode(size) for size in _folded(sizes)),
             before,
             stream[:2],
-            filters.tobytes(),
+            kinds.tobytes(),
             after,
         )
     )
@@ -126,7 +126,7 @@ def put(raster: Raster, rows: bytes, rest: bytes, size: int) -> bytes:
     at += before + 2
     lines = np.zeros((height, row + 1), np.uint8)
     lines[:, 0] = np.minimum(np.frombuffer(rest[at : at + height], np.uint8), 4)
-    _filter(np.frombuffer(bytearray(rows), np.uint8).reshape(height, row), lines, step)
+    filters.filter_lines(np.frombuffer(bytearray(rows), np.uint8).reshape(height, row), lines, step)
     raw = lines.tobytes()
     stream = zhead + deflate.deflate(raw, how) + struct.pack(">I", zlib.adler32(raw))
     if sum(sizes) != len(stream):
@@ -220,43 +220,3 @@ def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes) -
         if deflate.agrees(lines, how, stream):
             return how
     raise NotApart("zlib does not make this stream")
-
-
-@jit
-def _unfilter(lines: np.ndarray, rows: np.ndarray, step: int) -> None:
-    """Rows from lines, uint8[height, 1 + row], whose first byte is the filter."""
-    for y in range(rows.shape[0]):
-        kind = np.int64(lines[y, 0])
-        for x in range(rows.shape[1]):
-            a = np.int64(rows[y, x - step]) if x >= step else np.int64(0)
-            b = np.int64(rows[y - 1, x]) if y > 0 else np.int64(0)
-            c = np.int64(rows[y - 1, x - step]) if x >= step and y > 0 else np.int64(0)
-            rows[y, x] = (np.int64(lines[y, x + 1]) + _predicted(kind, a, b, c)) & 255
-
-
-@jit
-def _filter(rows: np.ndarray, lines: np.ndarray, step: int) -> None:
-    for y in range(rows.shape[0]):
-        kind = np.int64(lines[y, 0])
-        for x in range(rows.shape[1]):
-            a = np.int64(rows[y, x - step]) if x >= step else np.int64(0)
-            b = np.int64(rows[y - 1, x]) if y > 0 else np.int64(0)
-            c = np.int64(rows[y - 1, x - step]) if x >= step and y > 0 else np.int64(0)
-            lines[y, x + 1] = (np.int64(rows[y, x]) - _predicted(kind, a, b, c)) & 255
-
-
-@jit
-def _predicted(kind: int, a: int, b: int, c: int) -> int:
-    if kind == 0:
-        return 0
-    if kind == 1:
-        return a
-    if kind == 2:
-        return b
-    if kind == 3:
-        return (a + b) >> 1
-    p = a + b - c
-    pa, pb, pc = abs(p - a), abs(p - b), abs(p - c)
-    if pa <= pb and pa <= pc:
-        return a
-    return b if pb <= pc else c

@@ -1,8 +1,8 @@
 """Trains the image codec: `python -m ncz.models.image.train --data FOLDER --out FOLDER`.
 
 One set of weights for all qualities: each picture of a batch has one of its own, drawn evenly,
-and is charged rate + lambda * distortion with the lambda of that quality. Steps of equal
-length, then a last part in which they shrink to nothing (`--cool`); a run that was stopped or that
+and is charged rate + lambda * distortion with the lambda of that quality. Steps shrink slowly, and
+in a last part to nothing (`--cool`); a run that was stopped or that
 has cooled goes on from the weights before cooling (`--steps` with a larger number), so that no work
 is lost. FOLDER/checkpoint.pt has everything a run needs to go on, FOLDER/log.txt what it saw.
 """
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="has a folder for each source")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=100_000, help="steps at full length in all")
+    parser.add_argument("--steps", type=int, default=100_000, help="steps before cooling, in all")
     parser.add_argument("--cool", type=int, default=0, help="steps that shrink, after these")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--side", type=int, default=256)
