@@ -20,6 +20,7 @@ JOBS ?= 2
 # rows of peers in a file, or IMAGE_PEERS to measure here.
 IMAGES ?= $(firstword $(subst :, ,$(NCZ_CORPORA)))/images/kodak
 IMAGE_EFFORTS ?= 1,7
+IMAGE_TUNES ?= psnr,ms-ssim
 IMAGE_PEERS ?= all
 IMAGE_ROWS ?=
 # Where campaigns leave their counts, which add up, and how long or how much each goes on for.
@@ -110,6 +111,7 @@ results-records: $(READY)
 
 results-images: $(READY)
 	$(BIN)/python -m ncz.corpora.distortion '$(IMAGES)' --out bench-out/images --efforts '$(IMAGE_EFFORTS)' \
+	  --tunes '$(IMAGE_TUNES)' \
 	  $(if $(IMAGE_ROWS),--peers '$(IMAGE_ROWS)',--measure '$(IMAGE_PEERS)')
 	$(BIN)/python -m ncz.corpora.publish --images bench-out/images
 

@@ -63,14 +63,15 @@ def lossy(function: F) -> F:
     def call(*args: Any, **given: Any) -> Any:
         wanted = given.pop("lossy")
         asked = {name: given.pop(name) for name in _TARGETS}
-        effort = given.pop("effort")
+        effort, tune = given.pop("effort"), given.pop("tune")
         named = [name for name in _TARGETS if asked[name] is not None]
         if not wanted:
-            if named or effort is not None:
-                option = (named or ["effort"])[0].replace("_", "-")
+            named += ["effort"] * (effort is not None) + ["tune"] * (tune is not None)
+            if named:
+                option = named[0].replace("_", "-")
                 raise click.UsageError(f"--{option} is for pictures, with --lossy")
             return function(*args, lossy=None, **given)
-        return function(*args, lossy=_how(asked, effort), **given)
+        return function(*args, lossy=_how(asked, effort, tune), **given)
 
     for option in reversed(
         [
@@ -116,17 +117,23 @@ def lossy(function: F) -> F:
                 metavar="1..9",
                 help="With --lossy: how long to look for a smaller file.  [default: 1]",
             ),
+            click.option(
+                "--tune",
+                type=click.Choice(["psnr", "ms-ssim"]),
+                help="With --lossy: what the file is to be small for.  [default: psnr, but "
+                "ms-ssim with --ms-ssim]",
+            ),
         ]
     ):
         call = option(call)
     return cast(F, call)
 
 
-def _how(asked: dict[str, Any], effort: int | None) -> Lossy:
+def _how(asked: dict[str, Any], effort: int | None, tune: str | None) -> Lossy:
     from ncz.formats.picture.targets import DEFAULT_EFFORT, Lossy
 
     try:
-        return Lossy(**asked, effort=effort or DEFAULT_EFFORT)
+        return Lossy(**asked, effort=effort or DEFAULT_EFFORT, tune=tune)
     except ValueError as error:
         raise click.UsageError(str(error).replace("ms_ssim", "ms-ssim")) from None
 

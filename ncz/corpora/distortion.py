@@ -25,6 +25,7 @@ from ncz.corpora.lossy import Lossy, Rgb
 from ncz.corpora.picture import picture_of
 from ncz.corpora.registry import CorpusError
 from ncz.models.image import quality
+from ncz.models.image.weights import TUNED
 
 RESULTS = "images.json"
 MACHINE = "machine.json"
@@ -118,6 +119,9 @@ def _rgb(path: Path) -> Rgb:
 @click.option(
     "--efforts", default="1,7", show_default=True, help="Of ncz, with commas; empty for none."
 )
+@click.option(
+    "--tunes", default="psnr", show_default=True, help="Of ncz, with commas: psnr, ms-ssim."
+)
 @click.option("--qualities", help="Of ncz, 1 to 100, with commas.  [default: six]")
 @click.option(
     "--measure",
@@ -136,6 +140,7 @@ def main(
     folder: Path,
     out: Path,
     efforts: str,
+    tunes: str,
     qualities: str | None,
     measured: str,
     peers: Path | None,
@@ -147,7 +152,7 @@ def main(
         _run(
             pictures(folder)[:count],
             out,
-            _codecs(efforts, qualities, measured),
+            _codecs(efforts, tunes, qualities, measured),
             curves.read(peers) if peers is not None else [],
             again,
         )
@@ -178,11 +183,15 @@ def _run(
     write_whole(out / MACHINE, described.encode())
 
 
-def _codecs(efforts: str, qualities: str | None, measured: str) -> list[Lossy]:
-    wanted = tuple(_number(each, 100) for each in _parts(qualities or ""))
+def _codecs(efforts: str, tunes: str, qualities: str | None, measured: str) -> list[Lossy]:
+    wanted = tuple(_number(each, 100) for each in _parts(qualities or "")) or lossy.QUALITIES
+    for tune in _parts(tunes):
+        if tune not in TUNED:
+            raise click.UsageError(f"{tune!r} is none of {', '.join(TUNED)}")
     codecs = [
-        lossy.ncz_at(int(_number(each, max(lossy.EFFORTS))), wanted or lossy.QUALITIES)
+        lossy.ncz_at(int(_number(each, max(lossy.EFFORTS))), wanted, tune)
         for each in _parts(efforts)
+        for tune in _parts(tunes)
     ]
     if measured == "all":
         return codecs + [peer for peer in lossy.peers() if not peer.missing]

@@ -54,20 +54,21 @@ class Lossy:
     missing: str = ""
 
 
-def ncz_at(effort: int, qualities: Sequence[float] = QUALITIES) -> Lossy:
-    """ncz at an effort from 1 to 9.
+def ncz_at(effort: int, qualities: Sequence[float] = QUALITIES, tune: str = "psnr") -> Lossy:
+    """ncz at an effort from 1 to 9, by the weights that are tuned to a measure.
 
     The bytes are those of the picture alone: a file has a header and checks around them.
     """
     codec = importlib.import_module("ncz.models.image.codec")
-    estimate = getattr(codec, "estimate_bits", None)
+    weights = importlib.import_module("ncz.models.image.weights").TUNED[tune]
+    name = f"{OURS}{effort}" + ("" if tune == "psnr" else f"_{tune}")
     return Lossy(
-        f"{OURS}{effort}",
-        f"ncz, effort {effort}",
+        name,
+        about(name),
         tuple(qualities),
-        lambda rgb, quality: codec.compress_pixels(rgb, quality, effort),
-        codec.restore_pixels,
-        estimate and (lambda rgb, quality: estimate(rgb, quality, effort)),
+        lambda rgb, quality: codec.compress_pixels(rgb, quality, effort, weights),
+        lambda coded: codec.restore_pixels(coded, weights),
+        lambda rgb, quality: codec.estimate_bits(rgb, quality, effort, weights),
     )
 
 
@@ -112,7 +113,8 @@ def _pillow(name: str, kind: str, qualities: tuple[float, ...], **settings: Any)
 def about(name: str) -> str:
     """What people call the codec that rows call so."""
     if name.startswith(OURS):
-        return f"ncz, effort {name.removeprefix(OURS)}"
+        effort, _, tune = name.removeprefix(OURS).partition("_")
+        return f"ncz, effort {effort}" + (f", tuned to {tune.upper()}" if tune else "")
     return _ABOUT.get(name, name)
 
 

@@ -168,6 +168,8 @@ def test_what_cannot_be_had_is_one_sentence(ncz: Ncz) -> None:
         ("--effort", "2"),
         ("--quality", "50"),
         ("--psnr", "30"),
+        ("--tune", "psnr"),
+        ("--lossy", "--tune", "vmaf"),
     ],
 )
 def test_what_cannot_be_meant(ncz: Ncz, bad: tuple[str, ...]) -> None:

@@ -26,6 +26,7 @@ def compress_picture(
     psnr: float | None = None,
     ms_ssim: float | None = None,
     effort: int = DEFAULT_EFFORT,
+    tune: str | None = None,
     memlimit: int | None = None,
 ) -> bytes:
     """A picture as an .ncz file, lossy: what it shows is kept, its exact pixels are not.
@@ -40,6 +41,8 @@ def compress_picture(
         psnr: dB that the rendered picture must reach, in place of a quality.
         ms_ssim: MS-SSIM that it must reach.
         effort: 1 (fast) to 9 (small).
+        tune: the measure that the file is to be small for, "psnr" or "ms-ssim"; PSNR unless an
+            MS-SSIM is asked for.
         memlimit: bytes that reading the picture may take.
 
     Raises:
@@ -51,14 +54,14 @@ def compress_picture(
     from ncz.formats.picture import codecs, reading, targets
     from ncz.formats.picture.encode import Encoder
 
-    how = Lossy(quality, size, bpp, psnr, ms_ssim, effort)
+    how = Lossy(quality, size, bpp, psnr, ms_ssim, effort, tune)
     if isinstance(picture, Picture):
         found = picture
     elif hasattr(picture, "ndim"):
         found = Picture.of(cast(Any, picture))
     else:
         found = reading.read(picture, memlimit)
-    return targets.made(Encoder(found, codecs.load(), how.effort), how).data
+    return targets.made(Encoder(found, codecs.load(tune=how.tuned), how.effort), how).data
 
 
 def decompress_picture(

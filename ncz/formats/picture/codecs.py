@@ -71,8 +71,12 @@ class Learned:
         return self.codec.synthesise(known)
 
 
-def load(model: ModelRef | None = None) -> PictureCodec:
+def load(model: ModelRef | None = None, tune: str = "psnr") -> PictureCodec:
     """The codec with these weights, or for None with those that pictures are coded with.
+
+    Args:
+        model: as a header names them.
+        tune: for None, the measure that they are to be best in, "psnr" or "ms-ssim".
 
     Raises:
         ModelMissing: this machine lacks them.
@@ -80,7 +84,8 @@ def load(model: ModelRef | None = None) -> PictureCodec:
     from ncz.models.image import weights
     from ncz.models.image.codec import ImageCodec
 
-    return Learned(ImageCodec.load(weights.DEFAULT if model is None else weights.name_of(model)))
+    name = weights.TUNED[tune] if model is None else weights.name_of(model)
+    return Learned(ImageCodec.load(name))
 
 
 def analyse(codec: PictureCodec, tile: NDArray[np.float32], quality: float, effort: int) -> bytes:

@@ -61,7 +61,8 @@ def compress_picture_stream(
         if progress:
             progress(Progress(int(len(data) * (done + share) / rounds), 0, 0))
 
-    encoder = Encoder(picture, codecs.load(), how.effort, tell=tell, verify=verify)
+    codec = codecs.load(tune=how.tuned)
+    encoder = Encoder(picture, codec, how.effort, tell=tell, verify=verify)
     made = targets.made(encoder, how)
     dst.write(made.data)
     if progress:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 QUALITIES = range(4, 401)  # in quarters: 1 to 100
 DEFAULT_QUALITY = 60.0
 DEFAULT_EFFORT = 1
+TUNES = ("psnr", "ms-ssim")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Lossy:
         psnr: dB that the rendered picture must reach, alpha apart.
         ms_ssim: MS-SSIM that it must reach, over 0 and below 1.
         effort: 1 (fast) to 9 (small).
+        tune: the measure that files are to be small for, "psnr" or "ms-ssim"; None is the one that
+            is asked for, else PSNR.
     """
 
     quality: float | None = None
@@ -45,6 +48,7 @@ class Lossy:
     psnr: float | None = None
     ms_ssim: float | None = None
     effort: int = DEFAULT_EFFORT
+    tune: str | None = None
 
     def __post_init__(self) -> None:
         asked = [name for name, _ in self._targets()]
@@ -62,6 +66,13 @@ class Lossy:
             raise ValueError(f"MS-SSIM is more than 0 and less than 1, not {self.ms_ssim:g}")
         if self.effort not in range(1, 10):
             raise ValueError(f"effort is 1 to 9, not {self.effort}")
+        if self.tune not in (None, *TUNES):
+            raise ValueError(f"tune is {' or '.join(TUNES)}, not {self.tune}")
+
+    @property
+    def tuned(self) -> str:
+        """The measure that files are to be small for."""
+        return self.tune or TUNES[self.ms_ssim is not None]
 
     @property
     def asks(self) -> bool:

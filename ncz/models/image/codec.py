@@ -88,7 +88,9 @@ class ImageCodec:
             smooth = refine.Smooth(self.integers, level)
             weight = float(weight_of(torch.tensor(level / (self.integers.qualities - 1))))
             pace = refine.Pace(ROUNDS[effort])
-            y, z = refine.refined(smooth, self.transforms.synthesis, x, (y, z), mix, weight, pace)
+            tune = weights.tune_of(self.ref.name)
+            network = self.transforms.synthesis
+            y, z = refine.refined(smooth, network, x, (y, z), mix, weight, pace, tune)
         return coding.rounded(self.integers, y.numpy(), z.numpy(), level, (height, width))
 
     def _guess(self, x: Tensor, mix: Tensor, level: int) -> tuple[Tensor, Tensor]:
@@ -152,26 +154,35 @@ def _loaded(name: str) -> ImageCodec:
     return ImageCodec(weights.integers(name), weights.transforms(name), weights.ref(name))
 
 
-def compress_pixels(rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1) -> bytes:
-    """Coded bytes of a picture, uint8 (H, W, 3), without a file around them."""
-    codec = ImageCodec.load()
-    pixels = (rgb / np.float32(255)).astype(np.float32)
-    return codec.encode(codec.analyse(pixels, codec.level(quality), effort))
+def compress_pixels(
+    rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1, name: str = weights.DEFAULT
+) -> bytes:
+    """Coded bytes of a picture, uint8 (H, W, 3), without a file around them, by these weights."""
+    codec, latents = _analysed(rgb, quality, effort, name)
+    return codec.encode(latents)
 
 
-def restore_pixels(coded: bytes) -> npt.NDArray[np.uint8]:
+def restore_pixels(coded: bytes, name: str = weights.DEFAULT) -> npt.NDArray[np.uint8]:
     """The inverse of :func:`compress_pixels`, but for what was lost."""
-    codec = ImageCodec.load()
+    codec = ImageCodec.load(name)
     pixels = codec.synthesise(codec.decode(coded))
     return np.rint(pixels * 255).astype(np.uint8)
 
 
-def estimate_bits(rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1) -> float:
+def estimate_bits(
+    rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1, name: str = weights.DEFAULT
+) -> float:
     """Bits of :func:`compress_pixels` by the probabilities alone."""
-    codec = ImageCodec.load()
-    pixels = (rgb / np.float32(255)).astype(np.float32)
-    latents = codec.analyse(pixels, codec.level(quality), effort)
+    codec, latents = _analysed(rgb, quality, effort, name)
     return coding.estimate(codec.integers, latents)
+
+
+def _analysed(
+    rgb: npt.NDArray[np.uint8], quality: float, effort: int, name: str
+) -> tuple[ImageCodec, Latents]:
+    codec = ImageCodec.load(name)
+    pixels = (rgb / np.float32(255)).astype(np.float32)
+    return codec, codec.analyse(pixels, codec.level(quality), effort)
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,32 @@ def _class(rests: np.ndarray, i: int, j: int, c: int) -> int:
 
 
 @jit
+def settle(rests: np.ndarray, scales: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Distances from the centres as integers: zero at scales nobody asks, and else the one above
+    where the rest beyond the one below reaches its threshold.
+
+    Args:
+        rests: float32 (h, w, channels).
+        scales: uint8, the same.
+        thresholds: float64 (SCALES, n), by scale and by the integer below, the last for all after.
+    """
+    height, width, channels = rests.shape
+    found = np.zeros((height, width, channels), np.int16)
+    for i in range(height):
+        for j in range(width):
+            for c in range(channels):
+                if scales[i, j, c] < SILENT:
+                    continue
+                size = min(abs(np.float64(rests[i, j, c])), np.float64(LARGEST))
+                below = int(size)
+                last = min(below, thresholds.shape[1] - 1)
+                if size - below >= thresholds[scales[i, j, c], last]:
+                    below += 1
+                found[i, j, c] = -below if rests[i, j, c] < 0 else below
+    return found
+
+
+@jit
 def code_step(
     s: State,
     data: np.ndarray,

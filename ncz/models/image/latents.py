@@ -18,6 +18,7 @@ from ncz.codec.errors import FormatError
 from ncz.codec.jit import compiling
 from ncz.models.image import kernel
 from ncz.models.image.exact import LARGEST, STEPS, UNIT, Integers, Ints
+from ncz.models.image.tables import THRESHOLDS
 
 REVISION = 1
 STRIDE, HYPER_STRIDE = 16, 64
@@ -144,16 +145,14 @@ def rounded(
     z: npt.NDArray[np.float32],
     quality: int,
     size: tuple[int, int],
-    threshold: float = 0.5,
 ) -> Latents:
-    """Latents nearest to what a transform says.
+    """Latents near what a transform says, nearer zero where that saves more than it spoils.
 
     Args:
         integers: of the network.
         y, z: floats (h, w, channels), at least as large as the picture needs.
         quality: 0 … qualities - 1.
         size: height and width of the picture, in pixels.
-        threshold: a distance below it is taken for zero; 0.5 rounds.
     """
     first, second = shapes(*size, integers)
     centre, _ = integers.hyper_law(quality)
@@ -165,9 +164,7 @@ def rounded(
         index: int, centres: Shorts, scales: npt.NDArray[np.uint8], firsts: npt.NDArray[np.int64]
     ) -> Shorts:
         rest = taken(wanted, firsts, centres.shape[2]) - centres / UNIT
-        near = np.clip(np.rint(rest), -LARGEST, LARGEST)
-        near[(np.abs(rest) < threshold) | (scales < kernel.SILENT)] = 0
-        return near.astype(np.int16)
+        return kernel.settle(rest.astype(np.float32), scales, THRESHOLDS)
 
     known = walk(integers, hyper, quality, second[0], second[1], found)
     return Latents(size[0], size[1], quality, hyper, known)

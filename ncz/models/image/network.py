@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ncz.models.image.exact import HIGHEST, LOWEST, STEPS
+from ncz.models.image.tables import FARTHEST, WORTH
 
 SIGHT = 4.0
 """Latents are seen this many times as large as they are at a gain of one."""
@@ -299,7 +300,7 @@ class Network(nn.Module):
         z = self.hyper_analysis(y * (SIGHT / gain)).float() * fine
         centre = (mix @ self.predictor.hyper_centres)[:, :, None, None]
         scale = (mix @ self.predictor.hyper_scales)[:, :, None, None]
-        total = charged(z - centre, scale).sum((1, 2, 3))
+        total = charged(z - centre, scale, rounded(z - centre)).sum((1, 2, 3))
         features = self.predictor.features((rounded(z - centre) + centre) / fine, mix)
         known = torch.zeros_like(y)
         when = self.predictor.when(y.shape[2], y.shape[3])
@@ -310,8 +311,9 @@ class Network(nn.Module):
             centre, scale = centre * gain, scale + torch.log(gain)
             now = when == index
             rest = y - centre
-            total = total + (charged(rest, scale) * now).sum((1, 2, 3))
-            known = torch.where(now, rounded(rest) + centre, known)
+            whole = settled(rest, scale)
+            total = total + (charged(rest, scale, whole) * now).sum((1, 2, 3))
+            known = torch.where(now, whole + centre, known)
         return self.synthesis(known, mix), total
 
 
@@ -325,15 +327,26 @@ def noisy(x: Tensor) -> Tensor:
     return x + torch.rand_like(x) - 0.5
 
 
-def charged(rest: Tensor, scale: Tensor) -> Tensor:
-    """What latents cost that are rounded, with gradients that training can follow.
+def settled(rest: Tensor, scale: Tensor) -> Tensor:
+    """`rest` to integers, towards zero where bits are saved that are worth more than the error
+    (:data:`WORTH`); gradients as if it were not."""
+    with torch.no_grad():
+        below = torch.floor(rest.abs())
+        dearer = bits(below + 1, scale) - bits(below, scale)
+        threshold = (0.5 + dearer / (2 * WORTH)).clamp(max=FARTHEST)
+        whole = torch.sign(rest) * (below + (rest.abs() - below >= threshold))
+    return rest + (whole - rest).detach()
+
+
+def charged(rest: Tensor, scale: Tensor, whole: Tensor) -> Tensor:
+    """What latents cost that are rounded to `whole`, with gradients that training can follow.
 
     What a scale should be is learned of the latents as they are rounded. Where a latent should go
     is learned with noise in the place of rounding, which has slopes but costs twice as much where
     latents are mostly zero.
     """
     pulled = bits(noisy(rest), scale.detach())
-    return bits(rounded(rest).detach(), scale) + (pulled - pulled.detach())
+    return bits(whole.detach(), scale) + (pulled - pulled.detach())
 
 
 def bits(rest: Tensor, scale: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ncz.models.image.error import PSNR, error
 from ncz.models.image.exact import (
     ACTIVATION,
     HIGHEST,
@@ -121,6 +122,7 @@ def refined(
     mix: Tensor,
     weight: float,
     pace: Pace,
+    tune: str = PSNR,
 ) -> tuple[Tensor, Tensor]:
     """Latents and hyper latents that cost less.
 
@@ -131,8 +133,9 @@ def refined(
         start: latents (h, w, channels) and hyper latents, as the network guesses them, of exactly
             the places that the picture has.
         mix: the blend of anchors, (1, anchors).
-        weight: lambda, of the mean square error of 0 … 255.
+        weight: lambda.
         pace: how long, how far.
+        tune: what lambda is charged for (`error.py`).
     """
     y, z = (part.clone().requires_grad_(True) for part in start)
     optimizer = torch.optim.Adam([y, z], lr=pace.rate, betas=(0.9, 0.99))
@@ -146,10 +149,10 @@ def refined(
         total, known = _drawn(smooth, y, z, temperature, dice)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             back = synthesis(known.permute(2, 0, 1)[None], mix)[:, :, :height, :width]
-        error = (back.float() - pixels).square().mean()
-        cost = total / (height * width) + weight * 255**2 * error
+        lost = error(tune, pixels, back.float(), 2)[0]
+        cost = total / (height * width) + weight * lost
         optimizer.zero_grad()
-        cost.backward()
+        cost.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return y.detach(), z.detach()
 

@@ -5,11 +5,13 @@ and is charged rate + lambda * distortion with the lambda of that quality. Steps
 in a last part to nothing (`--cool`); a run that was stopped or that
 has cooled goes on from the weights before cooling (`--steps` with a larger number), so that no work
 is lost. FOLDER/checkpoint.pt has everything a run needs to go on, FOLDER/log.txt what it saw.
+`--tune ms-ssim` goes on from a checkpoint of a run without it, copied to a folder of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ncz.models.image.data import Crops
+from ncz.models.image.error import PSNR, TUNES, error
 from ncz.models.image.muon import Muon
 from ncz.models.image.network import Network, Shape, weight_of
 from ncz.models.image.start import begin
@@ -30,15 +33,18 @@ OTHERS = 0.15
 """Length of steps of what is no matrix, beside that of Muon's."""
 
 
-def loss_of(network: Network, x: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The loss, and bits per pixel and mean square error (of 0 … 1) of each picture."""
-    back, total = network(x, quality)
+def loss_of(
+    network: Network, x: Tensor, quality: Tensor, tune: str = PSNR
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss, and bits per pixel and error (of 0 … 255, squared) of each picture."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        back, total = network(x, quality)
     rate = total / (x.shape[2] * x.shape[3])
-    error = (back.float() - x).square().mean((1, 2, 3))
+    lost = error(tune, x, back.float(), 2)
     weight = weight_of(quality / (network.shape.anchors - 1))
     # Divided by what the rate grows with, so that no quality outweighs the others.
-    each = (rate + weight * 255**2 * error) / weight.sqrt()
-    return each.mean() * 0.1, rate, error
+    each = (rate + weight * lost) / weight.sqrt()
+    return each.mean() * 0.1, rate, lost
 
 
 def optimizers(network: Network, rate: float) -> list[torch.optim.Optimizer]:
@@ -76,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--rate", type=float, default=0.004)
+    parser.add_argument("--tune", choices=TUNES, default=PSNR, help="what is charged")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", type=float, default=120, help="seconds between checkpoints")
     args = parser.parse_args(argv)
@@ -111,8 +118,7 @@ def train(args: argparse.Namespace) -> None:
         lengths(parts, args.rate * length(step, args.steps, args.cool))
         x = torch.from_numpy(crops.draw(args.batch)).permute(0, 3, 1, 2).float() / 255 - 0.5
         quality = torch.rand(args.batch, generator=noise) * (network.shape.anchors - 1)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss, rate, error = loss_of(network, x, quality)
+        loss, rate, lost = loss_of(network, x, quality, args.tune)
         for part in parts:
             part.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -123,9 +129,9 @@ def train(args: argparse.Namespace) -> None:
             keep = min(AVERAGE, (step + 1) / (step + 20))
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, 1 - keep) if value.is_floating_point() else None
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         for one in range(args.batch):
-            told = torch.stack((rate[one], error[one])).detach()
+            told = torch.stack((rate[one], lost[one])).detach()
             sums.setdefault(round(float(quality[one])), []).append(told)
         if (step + 1) % 100 == 0:
             line = report(step + 1, sum(losses) / len(losses), sums, time.monotonic() - began)
@@ -161,11 +167,11 @@ def keep_all(
 
 
 def report(step: int, loss: float, sums: dict[int, list[Tensor]], seconds: float) -> str:
-    """One line: at each quality, bits per pixel and decibels."""
+    """One line: at each quality, bits per pixel and the error in decibels."""
     parts = []
     for quality in sorted(sums):
-        rate, error = torch.stack(sums[quality]).mean(0).tolist()
-        parts.append(f"{quality}: {rate:.3f} {-10 * torch.log10(torch.tensor(error)):.2f}")
+        rate, lost = torch.stack(sums[quality]).mean(0).tolist()
+        parts.append(f"{quality}: {rate:.3f} {10 * math.log10(255**2 / lost):.2f}")
     return f"{step} [{seconds:.0f} s] {loss:.4f} | " + ", ".join(parts)
 
 

@@ -22,7 +22,10 @@ DIGESTS: dict[str, str] = {
 }
 """SHA-256 of the files in `trained`, in hex, by name. A name never gets other weights."""
 
-DEFAULT = "image-1"
+TUNED = {"psnr": "image-1", "ms-ssim": "image-1"}
+"""Which weights code pictures, by what they are tuned to."""
+
+DEFAULT = TUNED["psnr"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Transforms:
 def ref(name: str = DEFAULT) -> ModelRef:
     """How a header names the weights."""
     return ModelRef(bytes.fromhex(DIGESTS[name]), name)
+
+
+def tune_of(name: str) -> str:
+    """What the weights of that name are tuned to."""
+    return "ms-ssim" if name.endswith("ms-ssim") else "psnr"
 
 
 def name_of(model: ModelRef) -> str:

@@ -60,7 +60,7 @@ class LatentsCoder(Zstd):
         return CoderSpec(8, b"\0")
 
 
-def load(model: ModelRef | None = None) -> Codec:
+def load(model: ModelRef | None = None, tune: str = "psnr") -> Codec:
     if model not in (None, REF):
         raise ModelMissing(model.digest.hex(), model.name)
     return Codec()

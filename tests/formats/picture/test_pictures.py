@@ -342,6 +342,21 @@ class TestTargets:
         assert len(tried) <= 9
         assert ncz.compress_picture(self.VALUES, size=5000) == first
 
+    def test_tuned_to_what_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+
+        def load(model: Any = None, tune: str = "psnr") -> fake.Codec:
+            asked.append(tune)
+            return fake.Codec()
+
+        monkeypatch.setattr("ncz.formats.picture.codecs.load", load)
+        values = array(170, 170, 1)
+        ncz.compress_picture(values)
+        ncz.compress_picture(values, ms_ssim=0.9)
+        ncz.compress_picture(values, ms_ssim=0.9, tune="psnr")
+        ncz.compress_picture(values, 40, tune="ms-ssim")
+        assert asked == ["psnr", "ms-ssim", "psnr", "ms-ssim"]
+
     @pytest.mark.parametrize(
         "bad",
         [
@@ -356,6 +371,7 @@ class TestTargets:
             {"ms_ssim": 0},
             {"ms_ssim": 1},
             {"effort": 0},
+            {"tune": "ssim"},
             {"quality": 50, "size": 100},
             {"bpp": 1, "psnr": 30},
         ],

@@ -2,13 +2,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncz.codec.errors import FormatError
 from ncz.models.image import kernel, latents
-from ncz.models.image.exact import LARGEST, UNIT
+from ncz.models.image.exact import HIGHEST, LARGEST, LOWEST, SCALES, UNIT
 from ncz.models.image.latents import Latents
+from ncz.models.image.network import settled
+from ncz.models.image.tables import THRESHOLDS
 from tests.models.image import tiny
 
 
@@ -59,6 +62,21 @@ def test_any_distances_round_trip(height: int, width: int, level: int, data: st.
     coded = latents.encode(integers, made)
     assert coded is not None
     assert latents.decode(integers, coded).packed() == made.packed()
+
+
+def test_training_rounds_as_coding_does() -> None:
+    random = np.random.default_rng(8)
+    scales = random.integers(0, SCALES, (4, 5, 60)).astype(np.uint8)
+    rests = (random.normal(size=scales.shape) * 3).astype(np.float32)
+    ours = kernel.settle(rests, scales, THRESHOLDS)
+    logs = LOWEST + torch.from_numpy(scales.astype(np.float32)) * (HIGHEST - LOWEST) / (SCALES - 1)
+    theirs = settled(torch.from_numpy(rests), logs).numpy()
+    asked = scales >= kernel.SILENT
+    assert not ours[~asked].any()
+    assert (ours == theirs)[asked].mean() > 0.999, "but for the last bit of a threshold"
+    assert (np.abs(ours) <= np.abs(np.rint(rests))).all()
+    assert (np.abs(ours - rests)[asked] < 1).all()
+    assert 0.02 < (ours != np.rint(rests))[asked].mean() < 0.2
 
 
 def test_smaller_than_what_it_codes() -> None:
