@@ -19,6 +19,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import ncz
 from ncz.corpora import probe, settings
 from ncz.corpora.probe import Case
@@ -184,6 +187,24 @@ def file(
     coded.unlink(missing_ok=True)
     case = Case(name, str(path), str(coded), level, block_size, streams)
     return File(case, kind, hashlib.sha256(raw).hexdigest())
+
+
+def pictures_of(folder: Path, rgb: NDArray[np.uint8]) -> list[File]:
+    """A picture, uint8 (height, width, 3), as pixels to be coded without loss, and as the latents
+    that the learned codec makes of it here, at a coarse quality and a fine one."""
+    from ncz.models.image import weights
+    from ncz.models.image.codec import ImageCodec
+
+    height, width = rgb.shape[:2]
+    pixels = b"P6\n%d %d\n255\n" % (width, height) + rgb.tobytes()
+    found = [file(folder, "pixels-6", settings.BYTES, pixels, 6)]
+    codec = ImageCodec.load()
+    for quality in (25, 75):
+        shares = (rgb / np.float32(255)).astype(np.float32)
+        latents = codec.analyse(shares, codec.level(quality)).packed()
+        one = file(folder, f"latents-{quality}", settings.BYTES, latents, 0)
+        found.append(replace(one, case=replace(one.case, weights=weights.DEFAULT)))
+    return found
 
 
 def first(files: Sequence[File]) -> list[File]:

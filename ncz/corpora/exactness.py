@@ -11,6 +11,7 @@ is fetched. The outcome goes into ``exactness.json``; runs of the same version o
 from __future__ import annotations
 
 import fnmatch
+import importlib.util
 import json
 import shlex
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 import ncz
 from ncz.codec.errors import NczError
@@ -49,6 +52,18 @@ def prose(size: int) -> bytes:
     if _PROSE not in paths:
         raise CorpusError("this machine has no prose of its own; name a text by --text")
     return paths[_PROSE].read_bytes()[_PROSE_START:][:size]
+
+
+def picture(side: int) -> NDArray[np.uint8]:
+    """A picture with slopes, edges, waves and noise, uint8 (side, side, 3)."""
+    random = np.random.default_rng(side)
+    i, j = np.mgrid[:side, :side]
+    slope = (i + 2 * j) / (4 * side)
+    waves = 0.2 * np.sin(i / 3 + j * j / (6 * side))
+    disc = 0.3 * (np.hypot(i - side / 3, j - side / 2) < side / 4)
+    layers = [slope + share * waves + (1 - share) * disc for share in (0.2, 0.5, 0.9)]
+    noisy = np.stack(layers, 2) + random.normal(size=(side, side, 3)) / 60
+    return np.asarray(np.clip(255 * noisy, 0, 255), np.uint8)
 
 
 def run(
@@ -82,13 +97,16 @@ def described(files: Sequence[File]) -> list[dict[str, Any]]:
     """What was coded, and by which coders, for the record."""
     found = []
     for one in files:
-        about = ncz.info(one.case.coded)
+        if one.case.weights:
+            coders = {f"latents {one.case.weights}"}
+        else:
+            coders = {block.coder for block in ncz.info(one.case.coded).blocks}
         found.append(
             {
                 "name": one.case.name,
                 "bytes": Path(one.case.raw).stat().st_size,
                 "coded": Path(one.case.coded).stat().st_size,
-                "coders": sorted({block.coder for block in about.blocks}),
+                "coders": sorted(coders),
             }
         )
     return found
@@ -145,6 +163,7 @@ def added(earlier: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
 @click.option("--text", "text_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--size", default=100_000, show_default=True, help="Bytes of mixed data.")
 @click.option("--text-size", default=2400, show_default=True, help="Bytes of text.")
+@click.option("--side", default=160, show_default=True, help="Of a picture, in pixels.")
 @click.option("--only", default="*", metavar="PATTERN", help="Settings with such a name alone.")
 @click.option("--limit", default=1800.0, show_default=True, help="Seconds for one process.")
 def main(
@@ -155,13 +174,15 @@ def main(
     text_file: Path | None,
     size: int,
     text_size: int,
+    side: int,
     only: str,
     limit: float,
 ) -> None:
     """Code and restore the same files under many settings and compare the bytes.
 
     MIXED data goes to levels without a language model, TEXT to those with one, whose models have
-    to be here; files of this machine are taken where none are named. Exit code 1 if bytes differ.
+    to be here; files of this machine are taken where none are named, and where torch is, a picture
+    that is drawn. Exit code 1 if bytes differ.
     """
     work = (out / "exactness").absolute()
     python = Python(work, limit_s=limit)
@@ -171,6 +192,8 @@ def main(
         text = prose(text_size) if text_file is None else text_file.read_bytes()[:text_size]
         wanted = [int(level) for level in levels.split(",")]
         files = agreement.files_of(work / "files", data, text, wanted)
+        if side and importlib.util.find_spec("torch") is not None:  # which makes latents
+            files += agreement.pictures_of(work / "files", picture(side))
         rows = []
         for row in run(python, named, files, only):
             _show(row)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ncz.codec import crew
+from ncz.codec.coder import Coder
 from ncz.codec.errors import NczError
 from ncz.formats.options import CompressOptions, DecompressOptions
 from ncz.formats.stream import compress_stream, decompress_stream
@@ -44,6 +45,8 @@ class Case:
         streams: of a language model, or None for the level's.
         tables: the version of Unicode's tables that coding it again depends on, or "" for none.
             Restoring never does.
+        weights: of the image codec whose packed latents the file is, coded by their coder alone;
+            "" for an .ncz file.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Case:
     block_size: int | None = None
     streams: int | None = None
     tables: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,23 +141,46 @@ def work(case: Case, threads: int = 1) -> Outcome:
     raw, path = Path(case.raw).read_bytes(), Path(case.coded)
     made = ""
     if case.tables in ("", unicodedata.unidata_version) or not path.exists():
-        coded = io.BytesIO()
-        options = CompressOptions(
-            case.level, threads=threads, block_size=case.block_size, streams=case.streams
-        )
-        compress_stream(io.BytesIO(raw), coded, options)
-        made = _digest(coded.getvalue())
+        coded = _coded(case, raw, threads)
+        made = _digest(coded)
         if not path.exists():
-            path.write_bytes(coded.getvalue())
-    restored, wrong = io.BytesIO(), ""
+            path.write_bytes(coded)
+    digest, wrong = "", ""
     try:
-        with path.open("rb") as stream:
-            decompress_stream(stream, restored, DecompressOptions(threads=threads))
+        digest = _digest(_restored(case, path.read_bytes(), len(raw), threads))
     except NczError as error:
         wrong = str(error)
     seconds = time.perf_counter() - started
-    digest = "" if wrong else _digest(restored.getvalue())
     return Outcome(case.name, made, digest, wrong, round(seconds, 2))
+
+
+def _coded(case: Case, raw: bytes, threads: int) -> bytes:
+    if case.weights:
+        made = _latents(case).encode(raw)
+        if made is None:
+            raise NczError(f"{case.name} holds no latents of {case.weights}")
+        return made
+    coded = io.BytesIO()
+    options = CompressOptions(
+        case.level, threads=threads, block_size=case.block_size, streams=case.streams
+    )
+    compress_stream(io.BytesIO(raw), coded, options)
+    return coded.getvalue()
+
+
+def _restored(case: Case, coded: bytes, raw_size: int, threads: int) -> bytes:
+    if case.weights:
+        return _latents(case).decode(coded, raw_size)
+    restored = io.BytesIO()
+    decompress_stream(io.BytesIO(coded), restored, DecompressOptions(threads=threads))
+    return restored.getvalue()
+
+
+def _latents(case: Case) -> Coder:
+    from ncz.models.image import weights
+    from ncz.models.image.codec import LatentsCoder
+
+    return LatentsCoder(weights.ref(case.weights))
 
 
 def facts() -> dict[str, str]:

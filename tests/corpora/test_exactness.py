@@ -72,6 +72,20 @@ def test_equal_bytes(tmp_path: Path, within: None) -> None:
     assert (row.coded, row.restored, row.differences, row.failure) == (1, 1, [], "")
 
 
+def test_pictures(tmp_path: Path, within: None) -> None:
+    files = agreement.first(agreement.pictures_of(tmp_path, exactness.picture(40)))
+    assert [one.case.name for one in files] == ["pixels-6", "latents-25", "latents-75"]
+    coders = [about["coders"] for about in exactness.described(files)]
+    assert coders[0] == ["pixels"] and coders[1][0].startswith("latents image-")
+    row = agreement.compare(Python(tmp_path), settings.FIRST, files)
+    assert (row.coded, row.restored, row.differences, row.failure) == (3, 3, [], "")
+    sizes = [Path(one.case.coded).stat().st_size for one in files[1:]]
+    assert sizes[0] < sizes[1] < 40 * 40 * 3
+    Path(files[1].case.coded).write_bytes(b"\x01\xff\xff")
+    (difference,) = agreement.compare(Python(tmp_path), settings.FIRST, files).differences
+    assert difference.startswith("latents-25 is restored to the latents of a picture")
+
+
 def test_a_difference_is_found(tmp_path: Path, within: None) -> None:
     (file,) = some(tmp_path)
     row = agreement.compare(Python(tmp_path), settings.FIRST, [replace(file, coded="0" * 64)])
@@ -242,6 +256,7 @@ def test_the_command(tmp_path: Path, within: None) -> None:
     given = tmp_path / "given"
     given.write_bytes(MIXED)
     options = ["--out", str(tmp_path / "out"), "--levels", "2", "--mixed", str(given)]
+    options += ["--side", "0"]
     done = CliRunner().invoke(
         exactness.main, [*options, "--text", str(given), "--python", "x", "--size", "3000"]
     )
@@ -285,9 +300,8 @@ def test_the_command_fails_where_bytes_differ(
     first = agreement.first
     spoilt = lambda files: [replace(one, coded="0") for one in first(files)]  # noqa: E731
     monkeypatch.setattr(agreement, "first", spoilt)
-    done = CliRunner().invoke(
-        exactness.main, ["--out", str(tmp_path), "--levels", "2", "--only", "one*", "--size", "999"]
-    )
+    options = ["--out", str(tmp_path), "--levels", "2", "--only", "one*", "--size", "999"]
+    done = CliRunner().invoke(exactness.main, [*options, "--side", "0"])
     assert done.exit_code == 1
     assert "DIFFERS" in done.output
     assert "mixed-2 is coded to other bytes" in done.output
@@ -297,7 +311,18 @@ def test_the_command_fails_where_bytes_differ(
 def test_processes_of_their_own(tmp_path: Path) -> None:
     """Settings that compile little, and this Python as if it were another one."""
     other = f"{sys.executable} -B"
-    options = ["--levels", "2", "--size", "5000", "--python", other, "--out", str(tmp_path)]
+    options = [
+        "--levels",
+        "2",
+        "--size",
+        "5000",
+        "--side",
+        "32",
+        "--python",
+        other,
+        "--out",
+        str(tmp_path),
+    ]
     done = CliRunner().invoke(exactness.main, [*options, "--only", "[sP]*"])
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / exactness.RESULTS).read_text("utf-8"))
