@@ -34,6 +34,34 @@ class Block:
 
 
 @dataclass
+class Picture:
+    colour: bool
+    deep: bool
+    metadata: bool
+    thumbnail: tuple[int, int] | None  # width and height
+    width: int
+    height: int
+    overlap: int
+    columns: list[tuple[int, int]]  # where the cores of tiles begin and end
+    rows: list[tuple[int, int]]
+    alpha: bool
+
+    def pieces(self) -> list[tuple[str, int, int]]:
+        """What each block is, with the height and width it is of, in their order."""
+        found = [("metadata", 0, 0)] * self.metadata
+        if self.thumbnail:
+            found.append(("latents", self.thumbnail[1], self.thumbnail[0]))
+        for a, b in self.rows:
+            for c, d in self.columns:
+                top, bottom = max(a - self.overlap, 0), min(b + self.overlap, self.height)
+                left, right = max(c - self.overlap, 0), min(d + self.overlap, self.width)
+                found.append(("latents", bottom - top, right - left))
+                if self.alpha:
+                    found.append(("alpha", b - a, d - c))
+        return found
+
+
+@dataclass
 class Member:
     offset: int
     block_size: int
@@ -42,6 +70,7 @@ class Member:
     blocks: list[Block] = field(default_factory=list)
     skippable: list[tuple[int, bytes]] = field(default_factory=list)
     content_check: int = 0
+    picture: Picture | None = None
 
 
 def read(data: bytes) -> list[Member]:
@@ -54,6 +83,8 @@ def read(data: bytes) -> list[Member]:
         member, position = _member(data, position)
         members.append(member)
     _from_behind(data, members)
+    pictures = [member.picture for member in members if member.picture]
+    _hold(not pictures or len(members) == 1, "a picture stands alone")
     return members
 
 
@@ -126,9 +157,12 @@ def _member(data: bytes, start: int) -> tuple[Member, int]:
     _hold(x32(data[start:end]) == _u32(data, end), "header check")
     body = data[at:end]
     format_, p = _varint(body, 0)
-    _hold(format_ == 0, "format")
-    params, p = _varint(body, p)
-    _hold(params == 0, "format parameters")
+    _hold(format_ in (0, 1), "format")
+    size, p = _varint(body, p)
+    _hold(p + size <= len(body), "format parameters")
+    picture = _picture(body[p : p + size]) if format_ else None
+    _hold(format_ == 1 or size == 0, "format parameters")
+    p += size
     block_size, p = _varint(body, p)
     _hold(1 <= block_size <= 2**30, "block size")
     count, p = _varint(body, p)
@@ -154,8 +188,48 @@ def _member(data: bytes, start: int) -> tuple[Member, int]:
         models.append((digest, body[p : p + n].decode()))
         p += n
     _hold(p == len(body), "end of header")
-    member = Member(start, block_size, coders, models)
-    return member, _sections(data, end + 4, member)
+    member = Member(start, block_size, coders, models, picture=picture)
+    position = _sections(data, end + 4, member)
+    if picture:
+        _hold(len(member.blocks) == len(picture.pieces()), "pieces of a picture")
+    return member, position
+
+
+def _picture(params: bytes) -> Picture:
+    _hold(len(params) >= 2 and params[0] == 1 and params[1] < 32, "revision and flags of a picture")
+    colour, alpha, deep, small, metadata = (bool(params[1] >> bit & 1) for bit in range(5))
+    numbers, p = [], 2
+    for _ in range(5):
+        number, p = _varint(params, p)
+        numbers.append(number)
+    width, height, tile, overlap, quality = numbers
+    _hold(p == len(params), "end of a picture's parameters")
+    _hold(1 <= width <= 2**20 and 1 <= height <= 2**20, "sides")
+    _hold(16 <= tile <= 2**14 and 4 * overlap <= tile, "tiles")
+    _hold(100 <= quality <= 10_000, "quality")
+
+    def cores(side: int) -> list[tuple[int, int]]:
+        count = -(-side // tile)
+        return [(k * side // count, (k + 1) * side // count) for k in range(count)]
+
+    longest, thumbnail = max(width, height), None
+    if small:
+        sides = [width, height]
+        if longest > 256:
+            sides = [max((2 * side * 256 + longest) // (2 * longest), 1) for side in sides]
+        thumbnail = sides[0], sides[1]
+    return Picture(
+        colour,
+        deep,
+        metadata,
+        thumbnail,
+        width,
+        height,
+        overlap,
+        cores(width),
+        cores(height),
+        alpha,
+    )
 
 
 def _sections(data: bytes, position: int, member: Member) -> int:
