@@ -6,7 +6,7 @@ it waits for. Here a tile goes through all layers while it lies in the nearest c
 gradients need is computed again instead of kept. Floats, in whatever order is quickest: nothing
 here is written to a file.
 
-Arrays are float32 and contiguous. Tiles are rows of at most `TILE` places; `n` is how many are used.
+Arrays are float32 and contiguous. Tiles are rows of `TILE` places, of which the first `n` are used.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _tile(rows):  # type: ignore[no-untyped-def]
 
 @_fast
 def _product(out, weight, x, n):  # type: ignore[no-untyped-def]
-    """out += weight @ x, four inputs at a time, so that a sum is loaded and stored once for four."""
+    """out += weight @ x, four inputs at a time: a sum is loaded and stored once for four."""
     for o in range(weight.shape[0]):
         to = out[o]
         k = 0
