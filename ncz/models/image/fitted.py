@@ -11,6 +11,7 @@ those of a Laplace law of each group; both are estimates, without a coder.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import time
@@ -34,6 +35,8 @@ WARM = 20
 """Rounds in which steps grow to their full length."""
 DELICATE = 0.1
 """Of the length of steps: for filters and kernels, which all pixels pass."""
+LOOK, LOST = 20, 1.2
+"""Every so many rounds, a cost so much above the least goes back to there, and halves steps."""
 STEPS = [2.0**-power for power in range(2, 13)]
 """Of weights."""
 
@@ -93,6 +96,7 @@ def fit(picture: npt.NDArray[np.uint8], plan: Plan, name: str = "") -> Row:
     )
     places = pixels.shape[1] * pixels.shape[2]
     soft = round(plan.rounds * (1 - HARD))
+    best, kept = math.inf, fitted.state_dict()
     for turn in range(plan.rounds):
         share = min(turn / soft, 1.0)
         length = min((turn + 1) / WARM, max(0.5 + 0.5 * math.cos(math.pi * share), 0.02))
@@ -106,6 +110,16 @@ def fit(picture: npt.NDArray[np.uint8], plan: Plan, name: str = "") -> Row:
             y = y + (y.round() - y).detach()
         bits, back = fitted(y)
         cost = bits / places + plan.weight * 255**2 * (back - pixels).square().mean()
+        if turn % LOOK == 0:
+            now = float(cost.detach())
+            if now < best:
+                best, kept = now, copy.deepcopy(fitted.state_dict())
+            elif not now < best * LOST:
+                fitted.load_state_dict(kept)
+                optimizer.state.clear()
+                for group in optimizer.param_groups:
+                    group["first"] /= 2
+                continue
         optimizer.zero_grad()
         cost.backward()
         nn.utils.clip_grad_norm_([*robust, *delicate], 0.1)
@@ -184,6 +198,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
     parser.add_argument("--weight", type=float, default=0.004, help="lambda")
     parser.add_argument("--rounds", type=int, default=2000)
+    parser.add_argument("--rate", type=float, default=Plan.rate, help="how far weights go")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="rows are added to this file")
     args = parser.parse_args(argv)
@@ -191,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path in args.pictures:
         with Image.open(path) as opened:
             picture = np.asarray(opened.convert("RGB"))
-        row = fit(picture, Plan(args.rounds, args.weight), path.name)
+        row = fit(picture, Plan(args.rounds, args.weight, args.rate), path.name)
         rows = json.loads(args.out.read_text()) if args.out.exists() else []
         args.out.write_text(json.dumps([*rows, asdict(row)], indent=1) + "\n")
         print(json.dumps(asdict(row)), flush=True)

@@ -125,6 +125,13 @@ def test_more_rounds_cost_less_and_the_parts_are_the_whole() -> None:
         assert row.cost == pytest.approx(row.bpp + 0.01 * error)
 
 
+def test_who_loses_the_way_goes_back() -> None:
+    far, near = (
+        fitted.fit(picture(), fitted.Plan(100, 0.01, rate=rate)).cost for rate in (0.5, 0.015)
+    )
+    assert far < 3 * near
+
+
 def test_weights_cost_what_their_law_says() -> None:
     same = torch.zeros(1000)
     assert fitted.weight_bits(same) < 100
