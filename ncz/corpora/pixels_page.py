@@ -19,9 +19,10 @@ _HEAD = """\
 # Results on images without loss
 
 Written by `make results-lossless-images`, not by hand; {pictures}.
-Every file was restored and compared before its size was written. Codecs are given the pixels alone, ncz as a PAM file; PNG as
-Pillow optimises it, WebP lossless at quality 100 and method 6, JPEG XL at effort 7. Sizes of ncz
-are of the coded block, without the header and the checks of a file, about 100 bytes.
+Every file was restored and compared before its size was written. Codecs are given the pixels alone,
+ncz as a PAM file; PNG as Pillow optimises it, WebP lossless at quality 100 and method 6, JPEG XL at
+effort 7. Sizes of ncz are of the coded block, without the header and the checks of a file, about
+100 bytes.
 [images.md](images.md#without-loss) says what is done to pictures.
 
 """
