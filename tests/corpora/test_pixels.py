@@ -13,17 +13,9 @@ from click.testing import CliRunner, Result
 from ncz.corpora import pixels, pixels_page, publish
 from ncz.corpora.pixels import FILES, PIXELS, PLAIN, Row
 from ncz.corpora.registry import CorpusError
-from ncz.models.pixels import photocd
+from tests.pictures import photo_cd
 
 Image = pytest.importorskip("PIL.Image")
-
-
-def photo_cd() -> np.ndarray:
-    """A picture that was luma and half as fine chroma."""
-    y, x = np.mgrid[:48, :56]
-    luma = (100 + 25 * np.sin(x / 7) + 20 * np.cos(y / 5) + (x * y) % 3).astype(np.int32)
-    chroma = (photocd.ZERO + 6 * np.sin((x + y)[None, :24, :28] / [[[6]], [[9]]])).astype(np.int32)
-    return photocd.join(photocd.Separated((0, 0), luma, chroma))
 
 
 @pytest.fixture
