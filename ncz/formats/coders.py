@@ -6,10 +6,18 @@ Coders are imported when asked for: a file without language models decodes witho
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
+
+if TYPE_CHECKING:
+    from ncz.formats.pixels.raster import Raster
+
+Cut = Callable[[bytes, int], int]
+"""Where a block that starts with some bytes ends best, within so many."""
 
 STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT, PIXELS, LATENTS = range(9)
 WITH_MODELS = (TEXT, LLAMA, CIRCUIT, LATENTS)
@@ -123,11 +131,19 @@ def contextmix(level: int) -> Coder:
     return contextmix.coder(level)
 
 
-def pixels() -> Coder:
-    """The coder of pictures."""
+def pixels(row: Raster | None = None) -> Coder:
+    """The coder of pictures; for later blocks of one, with a row of it."""
     from ncz.formats.pixels.coder import PixelsCoder
 
-    return PixelsCoder()
+    return PixelsCoder(row)
+
+
+def goes_on(raw: bytes) -> tuple[Raster, Cut] | None:
+    """Of a picture that starts with `raw` and has rows beyond it: a row, and where blocks end."""
+    from ncz.formats.pixels import raster
+
+    row = raster.beyond(raw)
+    return None if row is None else (row, partial(raster.cut, row, raw[: row.start]))
 
 
 def starts_picture(raw: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The coder of pictures: a block that is a file of pixels, or starts with one's head.
+"""The coder of pictures: a block that is a file of pixels, starts with one's head, or goes on.
 
 The pixels go to the image coder, or to context mixing where that is shorter (drawings);
 all else goes to context mixing. A decoder is told where the pixels are and how they are coded, so
@@ -41,10 +41,14 @@ _TRIED = 1 << 16  # samples that show what pays
 class PixelsCoder:
     """Codes pictures. It keeps nothing between blocks.
 
+    What an encoder is told is nothing to a decoder, which asks the block.
+
     Attributes:
-        photo_cd: whether the encoder looks for the planes of a Photo CD; decoders ask the block.
+        row: one row of the picture whose file's later blocks start with rows; None if none do.
+        photo_cd: whether to look for the planes of a Photo CD.
     """
 
+    row: Raster | None = None
     photo_cd: bool = True
     exact = True
 
@@ -81,6 +85,8 @@ class PixelsCoder:
             where, holds, content, rest = apart.raster, _PNG, apart.rows, apart.rest
         else:
             found = raster.find(raw)
+            if self.row is not None and (found is None or found.pitch != self.row.pitch):
+                found = raster.on(self.row, raw)
             if found is None:
                 return None
             where, holds, content, rest = found, _PLAIN, raw, b""

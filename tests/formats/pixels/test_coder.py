@@ -14,6 +14,8 @@ import ncz
 from ncz.codec.coder import CoderSpec
 from ncz.codec.errors import FormatError, NczError
 from ncz.formats import coders, levels
+from ncz.formats.encode import Encoder
+from ncz.formats.options import CompressOptions
 from ncz.formats.pixels.coder import PixelsCoder, from_params
 
 _RNG = np.random.default_rng(5)
@@ -49,7 +51,7 @@ def _files() -> dict[str, bytes]:
         "pgm16": b"P5 36 40 65535\n" + deep.astype(">u2").tobytes(),
         "pam": _PAM + _RGBA.tobytes(),
         "npy": _npy(_RGB),
-        "npy16": _npy(deep),
+        "npy16": _npy(deep),  # whose first block is better off without
         "cut": _PPM[:3000],
         "more": _PPM + bytes(range(200)),
         "bmp": _saved(_RGB[:, :35], "BMP"),
@@ -140,6 +142,70 @@ def test_no_revision_but_one() -> None:
     assert CODER.spec.id == coders.PIXELS == 7
     with pytest.raises(NczError, match="newer ncz"):
         from_params(b"\2")
+
+
+def _large() -> dict[str, bytes]:
+    """Pictures that need several blocks of 4 KiB."""
+    tall = np.tile(_RGB, (5, 1, 1))
+    tall = np.ascontiguousarray(tall + (np.arange(len(tall)) // 9)[:, None, None].astype(np.uint8))
+    deep = (tall[..., 0].astype(np.uint16) << 8) + tall[..., 1]
+    return {
+        "ppm": b"P6\n# made\n36 200\n255\n" + tall.tobytes(),
+        "more": b"P6 36 200 255\n" + tall.tobytes() + bytes(range(256)),
+        "cut": b"P6 36 900 255\n" + tall.tobytes()[:13000],
+        "npy16": _npy(deep),  # whose first block is better off without
+        "bmp": _saved(tall[:, :35], "BMP"),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(_large()))
+def test_blocks_of_rows(name: str) -> None:
+    raw = _large()[name]
+    coded = ncz.compress(raw, level=5, block_size=4096)
+    assert ncz.decompress(coded) == raw
+    found = ncz.info(coded)
+    blocks = found.blocks
+    assert len(blocks) >= 4
+    assert {block.coder for block in blocks[1:-1]} == {"pixels"}
+    assert all(block.raw_size <= 4096 for block in blocks)
+
+
+def test_blocks_of_rows_are_the_same_whoever_works_and_however_they_come() -> None:
+    raw = _large()["ppm"]
+    coded = ncz.compress(raw, level=5, block_size=4096)
+    assert len(coded) < 1.6 * len(ncz.compress(raw, level=5))
+    compressor = ncz.Compressor(5, block_size=4096, threads=2)
+    pieces = [compressor.compress(raw[at : at + 1000]) for at in range(0, len(raw), 1000)]
+    assert b"".join(pieces) + compressor.flush() == coded
+
+
+def test_blocks_where_rows_do_not_fit() -> None:
+    wide = b"P5 3000 9 255\n" + np.tile(_RGB.reshape(-1)[:3000], 9).tobytes()
+    for raw in (wide, b"P5 64 16 255\n" + bytes(1024), _PPM, _PPM[:4096], _PPM[:4097]):
+        for size in (1024, 4096, len(raw)):
+            assert ncz.decompress(ncz.compress(raw, level=5, block_size=max(size, 1024))) == raw
+
+
+def test_a_later_block_with_the_head_of_another_file() -> None:
+    rows = bytearray(_large()["more"])
+    at = next(
+        block.raw_start
+        for block in ncz.info(ncz.compress(bytes(rows), 5, block_size=4096)).blocks[1:]
+    )
+    rows[at : at + 14] = b"P6 5 200 255\n "
+    coded = ncz.compress(bytes(rows), level=5, block_size=4096)
+    assert ncz.decompress(coded) == rows
+    assert [block.coder for block in ncz.info(coded).blocks][1] == "pixels"
+
+
+def test_work_on_blocks_of_rows_is_resumed() -> None:
+    raw = _large()["ppm"]
+    whole = ncz.compress(raw, level=5, block_size=4096)
+    end = ncz.info(whole).blocks[3].offset
+    encoder = Encoder.of(CompressOptions(5, 1, 4096), kept=io.BytesIO(whole[:end]))
+    again = b"".join([*encoder.feed(raw), *encoder.finish()])
+    assert again == whole
+    assert encoder.kept_blocks == 3
 
 
 def test_levels() -> None:
