@@ -38,7 +38,7 @@ _SPEED = """\
 ## Speed
 
 Kilobytes of samples for each second of one core ({processor}, {date}). Coding with ncz includes
-what is tried beside the coder of pictures and not taken.
+what is tried beside and not taken.
 
 """
 

@@ -16,6 +16,7 @@ from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 if TYPE_CHECKING:
     from ncz.formats.pixels.raster import Raster
 
+_NOISY = 3 / 16  # of its bytes are what a photograph takes at least
 Cut = Callable[[bytes, int], int]
 """Where a block that starts with some bytes ends best, within so many."""
 
@@ -136,6 +137,20 @@ def pixels(row: Raster | None = None) -> Coder:
     from ncz.formats.pixels.coder import PixelsCoder
 
     return PixelsCoder(row)
+
+
+def settles(coder: Coder, coded: bytes, raw_size: int) -> bool:
+    """Whether `coder` has made so much of a block that bytes need not be tried: of a photograph.
+
+    It has noise in it, so that nothing in it occurs twice, and a part of it has been tried.
+    """
+    if coder.spec.id != PIXELS:
+        return False
+    from ncz.formats.pixels.coder import PHOTO_CD, WAYS, way
+
+    told = way(coded)
+    noisy = _NOISY * raw_size < len(coded) < raw_size
+    return told == PHOTO_CD or (noisy and told != WAYS[0])
 
 
 def goes_on(raw: bytes) -> tuple[Raster, Cut] | None:

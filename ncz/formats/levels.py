@@ -147,9 +147,9 @@ def encode(plan: Plan, raw: bytes, known: Coded | None = None) -> tuple[int, byt
     """The index in ``plan.coders`` of the coder that was chosen for a block, and the coded bytes.
 
     The shortest of all coders is taken, so coded bytes are never longer than `raw`, unless `plan`
-    has only a circuit code it. Where the block is shorter than others would be, it is taken to be
-    all there is, and what the header needs to name models counts, too. What is `known` already is
-    not coded again.
+    has only a circuit code it. What has no prospect beside photographs is not tried. Where the
+    block is shorter than others would be, it is taken to be all there is, and what the header needs
+    to name models counts, too. What is `known` already is not coded again.
 
     Raises:
         NczError: only a circuit may code it, and cannot.
@@ -163,6 +163,8 @@ def encode(plan: Plan, raw: bytes, known: Coded | None = None) -> tuple[int, byt
         if coded is not None:
             extra = naming if coder.spec.id in coders.WITH_MODELS else 0
             found.append((len(coded) + extra, i, coded))
+            if coders.settles(coder, coded, len(raw)):
+                break
     if plan.only:
         found = [one for one in found if plan.coders[one[1]].spec.id in _OF_RECORDS]
     if not found:
