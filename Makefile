@@ -23,6 +23,9 @@ IMAGE_EFFORTS ?= 1,7
 IMAGE_TUNES ?= psnr,ms-ssim
 IMAGE_PEERS ?= all
 IMAGE_ROWS ?=
+# Folders of pictures that are coded without loss, and rows of peers for these, if not measured here.
+LOSSLESS_IMAGES ?= $(IMAGES) $(firstword $(subst :, ,$(NCZ_CORPORA)))/images/cid22-train
+LOSSLESS_ROWS ?=
 # Where campaigns leave their counts, which add up, and how long or how much each goes on for.
 # A folder with mnist/ and lossless/, as NCZ_CORPORA names one.
 RECORDS_CORPORA ?= $(NCZ_CORPORA)
@@ -45,7 +48,8 @@ TORCH ?=
 OTHERS := build/environments
 EXACTNESS_OPTIONS ?=
 
-.PHONY: help setup demo test check lint bench results results-text results-records results-images scale \
+.PHONY: help setup demo test check lint bench results results-text results-records results-images \
+	results-lossless-images scale \
 	mutations fuzz exactness environments faults kills soak coverage reliability man clean
 
 help:
@@ -57,6 +61,7 @@ help:
 	@echo 'make results-text  the same for texts with language models (an hour)'
 	@echo 'make results-records  what circuits reach on records, into docs/results-records.md (minutes)'
 	@echo 'make results-images  rate against distortion on IMAGES=folder, into docs/results-images.md (hours)'
+	@echo 'make results-lossless-images  LOSSLESS_IMAGES=folders, into docs/results-lossless-images.md (hours)'
 	@echo 'make scale    how the work scales, into docs/scale.md (hours; SCALE_PARTS=... for parts)'
 	@echo 'make faults   damage of every kind to small files (minutes; the counts of each run add up)'
 	@echo 'make kills    kill the command $(KILLS) times and look for losses (minutes; KILLS=N)'
@@ -114,6 +119,11 @@ results-images: $(READY)
 	  --tunes '$(IMAGE_TUNES)' \
 	  $(if $(IMAGE_ROWS),--peers '$(IMAGE_ROWS)',--measure '$(IMAGE_PEERS)')
 	$(BIN)/python -m ncz.corpora.publish --images bench-out/images
+
+results-lossless-images: $(READY)
+	$(BIN)/python -m ncz.corpora.pixels $(LOSSLESS_IMAGES:%=--data '%') --jobs $(JOBS) \
+	  $(if $(LOSSLESS_ROWS),--peers '$(LOSSLESS_ROWS)') --out bench-out/lossless-images.json
+	$(BIN)/python -m ncz.corpora.publish --lossless-images bench-out/lossless-images.json
 
 scale: $(READY)
 	$(BIN)/python -m ncz.corpora.scaling measure $(SCALE_TEXT) --out bench-out/scale $(SCALE_PARTS:%=--part %)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import ncz
@@ -17,7 +18,8 @@ from ncz.formats import coders, header, index, levels
 from ncz.formats.records.coder import RecordsCoder
 from ncz.models import contextmix
 from tests.golden import make, standins
-from tests.independent import reader
+from tests.independent import pixels, reader
+from tests.independent.test_contextmix import shipped_priors
 
 MANIFEST: dict[str, dict[str, Any]] = json.loads(make.MANIFEST.read_text(encoding="utf-8"))
 
@@ -98,6 +100,22 @@ def test_an_independent_reader_agrees_about_records(name: str) -> None:
         assert (
             found.circuit == standins.circuit(name.replace("circuit-within", "golden")).read_bytes()
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in MANIFEST["good"] if name.startswith("pixels-")])
+def test_an_independent_decoder_agrees_about_pictures(name: str) -> None:
+    coded = golden("good", name)
+    (member,) = reader.read(coded)
+    (block,) = member.blocks
+    assert block.coder == coders.PIXELS
+    found = pixels.decode(block.coded, block.raw_size, shipped_priors())
+    content = ncz.decompress(coded)
+    if content.startswith(b"\x89PNG"):
+        with pytest.importorskip("PIL.Image").open(io.BytesIO(content)) as picture:
+            samples = np.asarray(picture)
+        content = samples.astype(">u2" if samples.dtype == np.uint16 else samples.dtype).tobytes()
+    assert found == content
 
 
 @pytest.mark.parametrize("name", MANIFEST["bad"])

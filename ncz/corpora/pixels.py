@@ -1,69 +1,194 @@
 """Pictures without loss, beside WebP, JPEG XL and an optimised PNG: bytes and seconds of each.
 
-Every file is restored and compared before a number is written. ``python -m ncz.corpora.pixels
---data DIR --out FILE.json`` goes on where FILE.json ends.
+``python -m ncz.corpora.pixels --data DIR --out FILE`` codes every picture of a folder with every
+codec, restores and compares it, and writes a row for each into FILE, as JSON. What is there already
+is not measured again, so that work can be interrupted, and folders or codecs added. ``--peers
+FILE`` takes rows of such a file in place of measuring peers. ``python -m ncz.corpora.publish
+--lossless FILE`` writes the page.
 """
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
+import importlib.util
 import io
 import json
+import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ncz.codec.errors import MissingExtra
+import click
+import numpy as np
+
+from ncz.codec.cache import write_whole
+from ncz.codec.errors import MissingExtra, NczError
+from ncz.corpora import machine
+from ncz.corpora.registry import CorpusError
 from ncz.formats import levels
+from ncz.formats.pixels import coder
 
-_SUFFIXES = {".bmp", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
+PIXELS, FILES, PLAIN = "ncz", "ncz, the files", "ncz, Photo CDs as RGB"
+"""Of the pixels alone; of the files as they are; of the pixels, without the planes of Photo CDs."""
+OURS = (PIXELS, FILES, PLAIN)
+PEERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "PNG optimised": ("PNG", {"optimize": True}),
+    "WebP lossless": ("WEBP", {"lossless": True, "quality": 100, "method": 6}),
+    "JPEG XL": ("JXL", {"lossless": True, "effort": 7}),
+}
+"""Name, Pillow's name of the format, and options. JPEG XL needs the plugin pillow_jxl."""
+SUFFIXES = frozenset({".bmp", ".pgm", ".png", ".ppm", ".tif", ".tiff"})
+
 _LEVEL = 6
+_SIDE = 48  # of what is coded before the clock runs
 
 
-def measure(path: Path) -> list[dict[str, Any]]:
-    """A row for each codec that is here; ncz has one for the pixels, and one for the file.
+@dataclass(frozen=True)
+class Row:
+    """One picture by one codec.
+
+    Attributes:
+        group: the folder's name.
+        file: the picture's.
+        codec: one of :data:`OURS` or :data:`PEERS`.
+        pixels: of the picture.
+        values: samples, all below 256.
+        stored: bytes of the file as it is.
+        bytes: coded.
+        encode_s: seconds of all processors.
+        decode_s: the same of decoding.
+        coder: of ncz, which one was taken.
+        way: of ncz, how that told the pixels, if it is the coder of pixels.
+    """
+
+    group: str
+    file: str
+    codec: str
+    pixels: int
+    values: int
+    stored: int
+    bytes: int
+    encode_s: float
+    decode_s: float
+    coder: str | None = None
+    way: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What no two rows share."""
+        return self.group, self.file, self.codec
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to code, and by what."""
+
+    group: str
+    path: Path
+    codec: str
+
+
+def measure(job: Job) -> Row:
+    """Code, restore, compare.
 
     Raises:
         MissingExtra: Pillow is not here.
-        AssertionError: something did not come back.
+        CorpusError: what came back is something else, or the picture is none of 8 bits.
     """
+    stored = job.path.read_bytes()
+    mode, width, height, raw = _pixels(stored, job.path)
+    channels = len(raw) // (width * height)
+    if job.codec in PEERS:
+        found = _peer(job, mode, (width, height), raw)
+    elif job.codec == FILES:
+        found = _ncz(job, stored, True)
+    else:
+        # Peers keep the pixels alone, so these are coded alone, too.
+        found = _ncz(job, _pam(width, height, channels) + raw, job.codec == PIXELS)
+    count = width * height
+    return Row(job.group, job.path.name, job.codec, count, len(raw), len(stored), **found)
+
+
+def jobs(folders: Iterable[Path], codecs: Sequence[str], count: int | None = None) -> list[Job]:
+    """Every picture of the folders, `count` of each at most, by every codec.
+
+    Raises:
+        CorpusError: a folder has no pictures, or two have one name.
+    """
+    found: dict[str, list[Job]] = {}
+    for folder in folders:
+        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+        group = folder.resolve().name
+        if not paths or group in found:
+            why = "has the name of another one" if paths else "has no pictures in it"
+            raise CorpusError(f"{folder} {why}; name folders of pictures with names of their own")
+        found[group] = [Job(group, path, codec) for path in paths[:count] for codec in codecs]
+    return [job for each in found.values() for job in each]
+
+
+def here() -> list[str]:
+    """The peers that this machine has."""
+    jxl = importlib.util.find_spec("pillow_jxl") is not None
+    return [name for name, (kind, _) in PEERS.items() if jxl or kind != "JXL"]
+
+
+def read(path: Path) -> tuple[list[Row], dict[str, Any]]:
+    """Rows, and the machine that they were measured on; nothing of a file that is not there.
+
+    Raises:
+        CorpusError: it holds something else.
+    """
+    if not path.is_file():
+        return [], {}
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return [Row(**row) for row in found["rows"]], dict(found["machine"])
+    except (ValueError, TypeError, KeyError):
+        raise CorpusError(
+            f"{path} holds no rows of pictures; name a file that `python -m {__name__}` wrote"
+        ) from None
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Rows as :func:`read` has them, each on a line, and this machine."""
+    lines = [
+        json.dumps({k: v for k, v in dataclasses.asdict(row).items() if v is not None})
+        for row in sorted(rows, key=lambda row: (row.group, row.file))
+    ]
+    described = json.dumps(machine.describe())
+    listed = ",\n".join(lines)
+    write_whole(path, f'{{"machine": {described}, "rows": [\n{listed}\n]}}\n'.encode())
+
+
+def _pixels(stored: bytes, path: Path) -> tuple[str, int, int, bytes]:
     try:
         from PIL import Image
     except ImportError:
         raise MissingExtra("media", "reading pictures") from None
-    stored = path.read_bytes()
     with Image.open(io.BytesIO(stored)) as picture:
         picture.load()
-        pixels = picture.convert("RGB" if picture.mode not in ("L", "RGBA") else picture.mode)
-    channels = len(pixels.getbands())
-    count = pixels.width * pixels.height
-    # Peers keep the pixels alone, so these are coded alone, too.
-    head = (
-        f"P7\nWIDTH {pixels.width}\nHEIGHT {pixels.height}\nDEPTH {channels}\nMAXVAL 255\nENDHDR\n"
-    )
-    rows = [
-        _ncz("ncz, its pixels", head.encode() + pixels.tobytes()),
-        _ncz("ncz, the file", stored),
-    ]
-    for name, form, options in _peers():
-
-        def save(form: str = form, options: dict[str, Any] = options) -> bytes:
-            out = io.BytesIO()
-            pixels.save(out, form, **options)
-            return out.getvalue()
-
-        def same(coded: bytes) -> bool:
-            with Image.open(io.BytesIO(coded)) as found:
-                return bool(found.convert(pixels.mode).tobytes() == pixels.tobytes())
-
-        rows.append(_timed(name, save, same))
-    common = {"file": path.name, "pixels": count, "values": count * channels, "stored": len(stored)}
-    return [common | row for row in rows]
+        if picture.mode not in ("L", "RGB", "RGBA", "P", "1", "LA"):
+            raise CorpusError(f"{path} is not of 8 bits, grey or RGB: leave it out")
+        plain = picture if picture.mode in ("L", "RGBA") else picture.convert("RGB")
+        return plain.mode, plain.width, plain.height, plain.tobytes()
 
 
-def _ncz(codec: str, raw: bytes) -> dict[str, Any]:
+def _pam(width: int, height: int, channels: int) -> bytes:
+    head = f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {channels}\nMAXVAL 255\nENDHDR\n"
+    return head.encode()
+
+
+def _ncz(job: Job, raw: bytes, photo_cd: bool) -> dict[str, Any]:
     plan = levels.pictured(levels.plan(_LEVEL), raw)
+    plan = dataclasses.replace(
+        plan,
+        coders=tuple(
+            coder.PixelsCoder(photo_cd=photo_cd) if isinstance(one, coder.PixelsCoder) else one
+            for one in plan.coders
+        ),
+    )
     used: list[int] = []
 
     def encode() -> bytes:
@@ -71,63 +196,117 @@ def _ncz(codec: str, raw: bytes) -> dict[str, Any]:
         used.append(number)
         return coded
 
-    row = _timed(codec, encode, lambda coded: plan.coders[used[-1]].decode(coded, len(raw)) == raw)
-    return row | {"coder": plan.coders[used[-1]].name}
+    coded, found = _timed(
+        job, encode, lambda coded: plan.coders[used[-1]].decode(coded, len(raw)) == raw
+    )
+    best = plan.coders[used[-1]]
+    told = {"way": coder.way(coded)} if isinstance(best, coder.PixelsCoder) else {}
+    return found | {"coder": best.name} | told
 
 
-def _peers() -> list[tuple[str, str, dict[str, Any]]]:
-    found: list[tuple[str, str, dict[str, Any]]] = [
-        ("PNG optimised", "PNG", {"optimize": True}),
-        ("WebP lossless", "WEBP", {"lossless": True, "quality": 100, "method": 6}),
-    ]
-    try:
+def _peer(job: Job, mode: str, size: tuple[int, int], raw: bytes) -> dict[str, Any]:
+    from PIL import Image
+
+    kind, options = PEERS[job.codec]
+    if kind == "JXL":
         import pillow_jxl  # noqa: F401
-    except ImportError:
-        return found
-    return [*found, ("JPEG XL", "JXL", {"lossless": True, "effort": 7})]
+    picture = Image.frombytes(mode, size, raw)
+
+    def encode() -> bytes:
+        out = io.BytesIO()
+        picture.save(out, kind, **options)
+        return out.getvalue()
+
+    def same(coded: bytes) -> bool:
+        with Image.open(io.BytesIO(coded)) as found:
+            return bool(found.convert(mode).tobytes() == raw)
+
+    return _timed(job, encode, same)[1]
 
 
 def _timed(
-    codec: str, encode: Callable[[], bytes], same: Callable[[bytes], bool]
-) -> dict[str, Any]:
+    job: Job, encode: Callable[[], bytes], same: Callable[[bytes], bool]
+) -> tuple[bytes, dict[str, Any]]:
     start = time.process_time()
     coded = encode()
     between = time.process_time()
     if not same(coded):
-        raise AssertionError(f"{codec} did not give the picture back")
-    seconds = round(between - start, 3), round(time.process_time() - between, 3)
-    return {"codec": codec, "bytes": len(coded), "encode_s": seconds[0], "decode_s": seconds[1]}
+        raise CorpusError(f"{job.codec} did not give {job.path} back")
+    seconds = round(between - start, 4), round(time.process_time() - between, 4)
+    return coded, {"bytes": len(coded), "encode_s": seconds[0], "decode_s": seconds[1]}
 
 
-def summary(rows: list[dict[str, Any]]) -> str:
-    """A table of totals: bytes, bits for each pixel, kB of samples for each processor second."""
-    lines = ["| codec | files | bytes | bpp | encode kB/s | decode kB/s |", "| --- " * 6 + "|"]
-    for codec in dict.fromkeys(row["codec"] for row in rows):
-        mine = [row for row in rows if row["codec"] == codec]
-        total, pixels, values, encode, decode = (
-            sum(row[key] for row in mine)
-            for key in ("bytes", "pixels", "values", "encode_s", "decode_s")
-        )
-        speeds = " | ".join(f"{values / 1000 / max(s, 1e-3):,.0f}" for s in (encode, decode))
-        lines.append(f"| {codec} | {len(mine)} | {total:,} | {8 * total / pixels:.3f} | {speeds} |")
-    return "\n".join(lines)
+def _warm() -> None:
+    """Have everything compiled before the clock runs."""
+    y, x, channel = np.mgrid[:_SIDE, :_SIDE, :3]
+    rgb = (x * y // (9 + channel) + 20 * channel).astype(np.uint8)
+    _ncz(Job("", Path("the first picture"), PIXELS), _pam(_SIDE, _SIDE, 3) + rgb.tobytes(), True)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m ncz.corpora.pixels", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="a folder of pictures")
-    parser.add_argument("--out", type=Path, required=True, help="rows, as JSON")
-    parser.add_argument("--limit", type=int, help="so many files at most")
-    given = parser.parse_args(arguments)
-    rows = json.loads(given.out.read_text()) if given.out.exists() else []
-    done = {row["file"] for row in rows}
-    paths = sorted(p for p in given.data.rglob("*") if p.suffix.lower() in _SUFFIXES)
-    for path in paths[: given.limit]:
-        if path.name not in done:
-            rows += measure(path)
-            given.out.write_text(json.dumps(rows, indent=0) + "\n")
-    print(summary(rows))
+def _measured(todo: Sequence[Job], processes: int) -> Iterator[Row]:
+    """Rows as they come, from so many processes."""
+    if processes == 1:
+        _warm()
+        yield from map(measure, todo)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, _warm) as pool:
+        yield from pool.imap_unordered(measure, todo)
+
+
+def _run(
+    folders: Sequence[Path], out: Path, peers: Path | None, processes: int, count: int | None
+) -> list[Row]:
+    rows = {row.key: row for row in read(out)[0]}
+
+    def do(todo: Sequence[Job]) -> None:
+        left = [job for job in todo if (job.group, job.path.name, job.codec) not in rows]
+        for row in _measured(left, processes) if left else ():
+            rows[row.key] = row
+            write(out, rows.values())
+            click.echo(f"{row.codec}, {row.file}: {8 * row.bytes / row.pixels:.3f} bpp")
+
+    others = [] if peers is not None else here()
+    if peers is not None:
+        known = {(job.group, job.path.name) for job in jobs(folders, [PIXELS], count)}
+        for row in read(peers)[0]:
+            if row.codec in PEERS and (row.group, row.file) in known:
+                rows[row.key] = row
+    do(jobs(folders, [*others, PIXELS, FILES], count))
+    # Where no planes were found, looking for none changes nothing.
+    again = jobs(folders, [PLAIN], count)
+    do([job for job in again if rows[job.group, job.path.name, PIXELS].way == coder.PHOTO_CD])
+    write(out, rows.values())
+    return list(rows.values())
+
+
+@click.command()
+@click.option(
+    "--data",
+    "folders",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    multiple=True,
+    help="A folder of pictures; repeatable.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option(
+    "--peers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take rows of peers from this file, and measure none.",
+)
+@click.option("--jobs", "processes", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--limit", "count", type=click.IntRange(min=1), help="Only so many of each folder.")
+def main(
+    folders: tuple[Path, ...], out: Path, peers: Path | None, processes: int, count: int | None
+) -> None:
+    """Measure pictures without loss, and add rows to OUT."""
+    from ncz.corpora import pixels_page
+
+    try:
+        rows = _run(folders, out, peers, processes, count)
+    except NczError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(pixels_page.sizes(rows))
 
 
 if __name__ == "__main__":

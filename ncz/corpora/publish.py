@@ -8,8 +8,9 @@ levels are worth their time: ``--texts OUT…`` writes ``docs/results-text.md`` 
 (``--scale``), ``make results-records`` ``docs/results-records.md`` from what
 :mod:`ncz.corpora.recorded` left there (``--records``), ``make results-images``
 ``docs/results-images.md`` and its plot from what :mod:`ncz.corpora.distortion` left there
-(``--images``), and ``make reliability`` writes ``docs/reliability.md`` from the counts of
-campaigns in OUT (``--reliability``).
+(``--images``), ``make results-lossless-images`` ``docs/results-lossless-images.md`` from the file
+that :mod:`ncz.corpora.pixels` wrote (``--lossless-images``), and ``make reliability`` writes
+``docs/reliability.md`` from the counts of campaigns in OUT (``--reliability``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from ncz.corpora import (
     distortion,
     distortion_page,
     distortion_plot,
+    pixels,
+    pixels_page,
     plot,
     recorded,
     recorded_page,
@@ -152,6 +155,21 @@ def publish_images(out: Path, root: Path, anchor: str = distortion_page.ANCHOR) 
     return [target, picture]
 
 
+def publish_lossless(source: Path, root: Path) -> list[Path]:
+    """Writes the document about images without loss from a file of rows, and returns its path.
+
+    Raises:
+        CorpusError: it is not there, or holds no rows of ncz.
+    """
+    if not source.is_file():
+        raise CorpusError(
+            f"{source} is not there; run: python -m {pixels.__name__} --out {source} --data …"
+        )
+    target = root / "docs" / "results-lossless-images.md"
+    target.write_text(pixels_page.page(*pixels.read(source)), "utf-8")
+    return [target]
+
+
 def _one_page(
     source: Path, measures: ModuleType, page: Callable[[dict[str, Any]], str], target: Path
 ) -> list[Path]:
@@ -205,6 +223,7 @@ def between(text: str, inserted: str, first: str, last: str) -> str:
     show_default=True,
     help="With --images: the codec that others are held against.",
 )
+@click.option("--lossless-images", "lossless", is_flag=True, help="Images without loss.")
 @click.option("--reliability", is_flag=True, help="Counts of campaigns.")
 @click.option("--root", type=click.Path(path_type=Path), default=".", help="The working copy.")
 @click.argument("out", type=click.Path(path_type=Path), nargs=-1, required=True)
@@ -214,6 +233,7 @@ def main(
     records: bool,
     images: bool,
     anchor: str,
+    lossless: bool,
     reliability: bool,
     root: Path,
     out: tuple[Path, ...],
@@ -221,8 +241,10 @@ def main(
     """Write what the benchmarks in OUT found into the documents."""
     if not texts and len(out) != 1:
         raise click.UsageError("the documents hold one benchmark; only texts may come from several")
-    if texts + scale + records + images + reliability > 1:
-        raise click.UsageError("--texts, --scale, --records, --images, --reliability: one of them")
+    if texts + scale + records + images + lossless + reliability > 1:
+        raise click.UsageError(
+            "--texts, --scale, --records, --images, --lossless-images, --reliability: one of them"
+        )
     try:
         if scale:
             files = publish_scale(out[0], root)
@@ -230,6 +252,8 @@ def main(
             files = publish_records(out[0], root)
         elif images:
             files = publish_images(out[0], root, anchor)
+        elif lossless:
+            files = publish_lossless(out[0], root)
         elif reliability:
             files = publish_reliability(out[0], root)
         else:

@@ -6,10 +6,19 @@ Coders are imported when asked for: a file without language models decodes witho
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
+
+if TYPE_CHECKING:
+    from ncz.formats.pixels.raster import Raster
+
+_NOISY = 3 / 16  # of its bytes are what a photograph takes at least
+Cut = Callable[[bytes, int], int]
+"""Where a block that starts with some bytes ends best, within so many."""
 
 STORE, ZSTD, CONTEXTMIX, TEXT, LLAMA, RECORDS, CIRCUIT, PIXELS, LATENTS = range(9)
 WITH_MODELS = (TEXT, LLAMA, CIRCUIT, LATENTS)
@@ -123,11 +132,33 @@ def contextmix(level: int) -> Coder:
     return contextmix.coder(level)
 
 
-def pixels() -> Coder:
-    """The coder of pictures."""
+def pixels(row: Raster | None = None) -> Coder:
+    """The coder of pictures; for later blocks of one, with a row of it."""
     from ncz.formats.pixels.coder import PixelsCoder
 
-    return PixelsCoder()
+    return PixelsCoder(row)
+
+
+def settles(coder: Coder, coded: bytes, raw_size: int) -> bool:
+    """Whether `coder` has made so much of a block that bytes need not be tried: of a photograph.
+
+    It has noise in it, so that nothing in it occurs twice, and a part of it has been tried.
+    """
+    if coder.spec.id != PIXELS:
+        return False
+    from ncz.formats.pixels.coder import PHOTO_CD, WAYS, way
+
+    told = way(coded)
+    noisy = _NOISY * raw_size < len(coded) < raw_size
+    return told == PHOTO_CD or (noisy and told != WAYS[0])
+
+
+def goes_on(raw: bytes) -> tuple[Raster, Cut] | None:
+    """Of a picture that starts with `raw` and has rows beyond it: a row, and where blocks end."""
+    from ncz.formats.pixels import raster
+
+    row = raster.beyond(raw)
+    return None if row is None else (row, partial(raster.cut, row, raw[: row.start]))
 
 
 def starts_picture(raw: bytes) -> bool:

@@ -195,6 +195,10 @@ class Encoder:
             else:
                 self._pipeline.close()
                 self._pipeline = self._working()
+                if self._plan.cut is not None:
+                    # Rows follow. One byte less than there is, so that some do, whatever comes in.
+                    raw = raw[: self._plan.cut(raw, len(raw) - 1)]
+                    self._full = self._plan.block_size + 1
         del self._buffer[: len(raw)]
         kept = self._next_kept()
         if kept is None and known:  # it is coded, but for what comes after, and it is the first

@@ -5,13 +5,17 @@ A level is the encoder's affair alone. Everything the decoder needs is in the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders
+from ncz.formats.coders import Cut
+
+if TYPE_CHECKING:
+    from ncz.formats.pixels.raster import Raster
 
 ENCODER = 1
 """What the encoder makes of the same content and options. Raised with every change of the bytes
@@ -57,7 +61,7 @@ class Plan:
     block_size: int
     models: tuple[ModelRef, ...] = ()
     verify: bool | None = None
-    cut: Callable[[bytes, int], int] | None = None
+    cut: Cut | None = None
     only: bool = False
     pictures: bool = False
 
@@ -143,9 +147,9 @@ def encode(plan: Plan, raw: bytes, known: Coded | None = None) -> tuple[int, byt
     """The index in ``plan.coders`` of the coder that was chosen for a block, and the coded bytes.
 
     The shortest of all coders is taken, so coded bytes are never longer than `raw`, unless `plan`
-    has only a circuit code it. Where the block is shorter than others would be, it is taken to be
-    all there is, and what the header needs to name models counts, too. What is `known` already is
-    not coded again.
+    has only a circuit code it. What has no prospect beside photographs is not tried. Where the
+    block is shorter than others would be, it is taken to be all there is, and what the header needs
+    to name models counts, too. What is `known` already is not coded again.
 
     Raises:
         NczError: only a circuit may code it, and cannot.
@@ -159,6 +163,8 @@ def encode(plan: Plan, raw: bytes, known: Coded | None = None) -> tuple[int, byt
         if coded is not None:
             extra = naming if coder.spec.id in coders.WITH_MODELS else 0
             found.append((len(coded) + extra, i, coded))
+            if coders.settles(coder, coded, len(raw)):
+                break
     if plan.only:
         found = [one for one in found if plan.coders[one[1]].spec.id in _OF_RECORDS]
     if not found:
@@ -171,15 +177,30 @@ def encode(plan: Plan, raw: bytes, known: Coded | None = None) -> tuple[int, byt
 
 
 def pictured(plan: Plan, raw: bytes) -> Plan:
-    """`plan` for a file that starts with `raw`: one of a picture may have its blocks so coded."""
-    return with_pictures(plan) if plan.pictures and coders.starts_picture(raw) else plan
+    """`plan` for a file that starts with `raw`: one of a picture may have its blocks so coded.
+
+    If `raw` is a whole block and the picture has rows beyond it, blocks end where rows do, and what
+    comes later is coded so, too.
+    """
+    if not (plan.pictures and coders.starts_picture(raw)):
+        return plan
+    more = coders.goes_on(raw) if len(raw) == plan.block_size else None
+    if more is None:
+        return with_pictures(plan)
+    row, cut = more
+    return replace(with_pictures(plan, row), cut=cut)
 
 
-def with_pictures(plan: Plan) -> Plan:
-    """`plan` with the coder of pictures. Every coder without a model keeps its number."""
+def with_pictures(plan: Plan, row: Raster | None = None) -> Plan:
+    """`plan` with the coder of pictures. Every coder without a model keeps its number.
+
+    Args:
+        plan: without it.
+        row: of the picture, if later blocks start with rows of it.
+    """
     held = [coder for coder in plan.coders if coder.spec.id not in coders.WITH_MODELS]
     others = plan.coders[len(held) :]
-    return replace(plan, coders=(*held, coders.pixels(), *others), pictures=False)
+    return replace(plan, coders=(*held, coders.pixels(row), *others), pictures=False)
 
 
 def decided(plan: Plan, raw: bytes, alone: bool = True) -> tuple[Plan, Coded]:

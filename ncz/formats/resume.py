@@ -106,8 +106,11 @@ def _blocks(start: MemberStart, events: Iterator[Event], plan: Plan) -> Iterator
             return
         if isinstance(event, Block):
             head = event.head
-            # The encoder leaves no gaps, and its blocks are of the size that the header says.
-            if event.offset != at or (count == 0 and head.raw_size != start.header.block_size):
+            # The encoder leaves no gaps, and its blocks are of the size that the header says, but
+            # those of pictures, which end with a row.
+            rows = any(spec.id == coders.PIXELS for spec in start.header.coders)
+            other = head.raw_size != start.header.block_size
+            if event.offset != at or (count == 0 and other and not rows):
                 return
             if checks.x32(event.coded) != head.coded_check:
                 return

@@ -31,7 +31,7 @@ from ncz.formats.encode import Encoder
 from ncz.formats.header import Header
 from ncz.formats.levels import Plan
 from tests import circuits
-from tests.golden import standins
+from tests.golden import pictures, standins
 
 HERE = Path(__file__).parent
 MANIFEST = HERE / "manifest.json"
@@ -189,6 +189,15 @@ def by_circuit(name: str, within: bool, content: bytes, block_size: int = 1 << 2
     return by((named,), content, block_size, (model,))
 
 
+def by_pixels(content: bytes) -> bytes:
+    """A member of one block, by the coder of pictures."""
+    return by((coders.pixels(),), content)
+
+
+def _by_pixels(content: bytes) -> Callable[[], tuple[bytes, bytes]]:
+    return lambda: (by_pixels(content), content)
+
+
 def _runs(*said: tuple[int, int]) -> tuple[Any, ...]:
     from ncz.models.text.layout import Run
 
@@ -299,6 +308,7 @@ GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = (
             "rows": circuits.rows(400, seed=5) + b"an odd line\n8,e,twenty,0.5\nan end",
         }.items()
     }
+    | {f"pixels-{name}": _by_pixels(content) for name, content in pictures.files().items()}
 )
 
 _PLAIN = member(MIXED, 1000)
@@ -407,6 +417,7 @@ def numbers(coded: bytes) -> dict[str, int | str]:
     """What the bytes of a file go by, of this ncz: where they change, one of these has to."""
     import zstandard
 
+    from ncz.formats.pixels import coder as of_pixels
     from ncz.formats.records import coder as of_records
     from ncz.models import contextmix
     from ncz.models.llama import coder as llama
@@ -422,6 +433,7 @@ def numbers(coded: bytes) -> dict[str, int | str]:
         "llama": (coders.LLAMA, llama.REVISION),
         "circuit within": (coders.RECORDS, of_records.REVISION),
         "circuit named": (coders.CIRCUIT, of_records.REVISION),
+        "pixels": (coders.PIXELS, of_pixels.REVISION),
     }
     return {name: said for name, (of, said) in known.items() if of is None or of in ids}
 

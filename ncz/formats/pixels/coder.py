@@ -1,4 +1,4 @@
-"""The coder of pictures: a block that is a file of pixels, or starts with one's head.
+"""The coder of pictures: a block that is a file of pixels, starts with one's head, or goes on.
 
 The pixels go to the image coder, or to context mixing where that is shorter (drawings);
 all else goes to context mixing. A decoder is told where the pixels are and how they are coded, so
@@ -25,6 +25,9 @@ REVISION = 1
 
 _PLAIN, _PNG = range(2)  # what holds the raster
 _MIXED, _PLANES, _PHOTO_CD = range(3)  # how it is coded
+PHOTO_CD = "Photo CD"
+WAYS = ("context mixing", "planes", PHOTO_CD)
+"""How pixels are told, by these numbers."""
 _LEAST = 64  # samples of a picture
 _ORDERS = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}  # green first, opacity last
 _SPARE = 64 << 20
@@ -34,9 +37,19 @@ _DAMAGED = "the head of a block of pixels is damaged"
 _TRIED = 1 << 16  # samples that show what pays
 
 
+@dataclass(frozen=True)
 class PixelsCoder:
-    """Codes pictures. It keeps nothing between blocks."""
+    """Codes pictures. It keeps nothing between blocks.
 
+    What an encoder is told is nothing to a decoder, which asks the block.
+
+    Attributes:
+        row: one row of the picture whose file's later blocks start with rows; None if none do.
+        photo_cd: whether to look for the planes of a Photo CD.
+    """
+
+    row: Raster | None = None
+    photo_cd: bool = True
     exact = True
 
     @property
@@ -72,13 +85,15 @@ class PixelsCoder:
             where, holds, content, rest = apart.raster, _PNG, apart.rows, apart.rest
         else:
             found = raster.find(raw)
+            if self.row is not None and (found is None or found.pitch != self.row.pitch):
+                found = raster.on(self.row, raw)
             if found is None:
                 return None
             where, holds, content, rest = found, _PLAIN, raw, b""
         if where.values < _LEAST or _needed(where, len(raw)) > self.memory(len(raw)):
             return None
         samples, others = where.take(content)
-        how, coded, odd = _coded(samples)
+        how, coded, odd = _coded(samples, self.photo_cd)
         fields = (where.start, where.pitch, where.width, where.height, where.channels, where.dtype)
         return b"".join(
             (
@@ -168,9 +183,20 @@ def _needed(where: Raster, raw_size: int) -> int:
     return planes.memory(shape) + 2 * where.end + 4 * raw_size + payloads.mixing().memory(raw_size)
 
 
-def _coded(samples: NDArray[np.integer]) -> tuple[int, bytes, bytes]:
+def way(coded: bytes) -> str:
+    """How the pixels of a coded block are told: one of :data:`WAYS`.
+
+    Raises:
+        FormatError: its head is damaged.
+    """
+    if not coded or coded[0] & 15 >= len(WAYS):
+        raise FormatError(_DAMAGED)
+    return WAYS[coded[0] & 15]
+
+
+def _coded(samples: NDArray[np.integer], photo_cd: bool) -> tuple[int, bytes, bytes]:
     """How the samples are coded, the coded bytes, and what they do not tell."""
-    if samples.dtype.itemsize == 1 and samples.shape[2] == 3:
+    if photo_cd and samples.dtype.itemsize == 1 and samples.shape[2] == 3:
         separated = photocd.separate(np.ascontiguousarray(samples, np.uint8))
         if separated is not None:
             return _PHOTO_CD, _of_photo_cd(separated), _odd(samples, photocd.join(separated))

@@ -10,7 +10,7 @@ import ast
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,17 @@ class Raster:
 
 def find(raw: bytes) -> Raster | None:
     """The raster in a file that starts with `raw`, with as many rows as it has; or None."""
+    found = said(raw)
+    if found is None:
+        return None
+    # Rows that are not there, of a file that is cut off or goes on in another block.
+    rows = (len(raw) - found.start - found.row) // found.pitch + 1
+    found = replace(found, height=min(found.height, rows))
+    return found if found.fits(len(raw)) else None
+
+
+def said(raw: bytes) -> Raster | None:
+    """The raster that the head of a file tells of, whether it is one or not; or None."""
     for start, read in _READERS:
         if raw.startswith(start):
             try:
@@ -113,16 +124,37 @@ def find(raw: bytes) -> Raster | None:
                 RecursionError,
             ):
                 return None
-            if found is None or found.pitch <= 0:
-                return None
-            # Rows that are not there, of a file that is cut off or goes on in another block.
-            rows = (len(raw) - found.start - found.row) // found.pitch + 1
-            found = Raster(
-                found.start, found.pitch, found.width, min(found.height, rows), found.channels,
-                found.dtype,
-            )  # fmt: skip
-            return found if found.fits(len(raw)) else None
+            return found if found is not None and found.pitch > 0 else None
     return None
+
+
+def beyond(raw: bytes) -> Raster | None:
+    """A row of the raster in a file that starts with `raw`, if it has rows beyond that; or None.
+
+    It starts where the first row does.
+    """
+    here, all_of_it = find(raw), said(raw)
+    if here is None or all_of_it is None or all_of_it.height <= here.height:
+        return None
+    return replace(here, height=1)
+
+
+def on(row: Raster, raw: bytes) -> Raster | None:
+    """What `raw` is, if it goes on with whole rows like this one; None if it has not one."""
+    rows = (len(raw) - row.row) // row.pitch + 1
+    return replace(row, start=0, height=rows) if rows > 0 else None
+
+
+def cut(row: Raster, head: bytes, raw: bytes, size: int) -> int:
+    """Where a block ends that starts with a row, or with the file's head and rows: before a row.
+
+    Within `size` bytes, if `raw` has more; else at its end.
+    """
+    if len(raw) <= size:
+        return len(raw)
+    start = len(head) if raw.startswith(head) else 0
+    rows = (size - start) // row.pitch
+    return start + rows * row.pitch if rows > 0 else size
 
 
 def _tight(start: int, width: int, height: int, channels: int, dtype: int = 0) -> Raster:
