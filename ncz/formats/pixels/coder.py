@@ -2,7 +2,8 @@
 
 The pixels go to the image coder, or to context mixing where that is shorter (drawings);
 all else goes to context mixing. A decoder is told where the pixels are and how they are coded, so
-formats are known to the encoder alone. PNG is more: its stream is made anew.
+formats are known to the encoder alone. PNG is more: its stream is made anew, by a record where zlib
+did not make it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from ncz.codec.coder import CoderSpec
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.formats import payloads
 from ncz.formats.pixels import png, raster
+from ncz.formats.pixels.png import Apart
 from ncz.formats.pixels.raster import DTYPES, Raster
 from ncz.models.pixels import photocd, planes
 
 CODER_ID = 7
-REVISION = 1
+REVISION = 2
+_KNOWN = (1, 2)  # which read alike but for what the first has not
 
-_PLAIN, _PNG = range(2)  # what holds the raster
+_PLAIN, _PNG, _TOKENS = range(3)  # what holds the raster; a PNG file with a record
 _MIXED, _PLANES, _PHOTO_CD = range(3)  # how it is coded
 _LEAST = 64  # samples of a picture
 _ORDERS = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}  # green first, opacity last
@@ -64,12 +67,14 @@ class PixelsCoder:
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes, or None where `raw` is no picture that is known here."""
+        record: bytes | None = None
         if raw.startswith(png.SIGNATURE):
             try:
                 apart = png.take(raw, _room(len(raw)))
             except png.NotApart:
                 return None
-            where, holds, content, rest = apart.raster, _PNG, apart.rows, apart.rest
+            where, content, rest, record = apart.raster, apart.rows, apart.rest, apart.record
+            holds = _PNG if record is None else _TOKENS
         else:
             found = raster.find(raw)
             if found is None:
@@ -87,6 +92,7 @@ class PixelsCoder:
                 payloads.packed(rest),
                 payloads.packed(others),
                 payloads.packed(odd),
+                b"" if record is None else varint.encode(len(record)) + record,
                 coded,
             )
         )
@@ -99,20 +105,24 @@ class PixelsCoder:
         """
         head, at = _head(coded, raw_size)
         where = head.raster
-        size = where.end if head.holds == _PNG else raw_size
+        size = where.end if head.holds != _PLAIN else raw_size
+        record = None
         try:
             rest, at = payloads.unpacked(
                 coded, at, 2 * raw_size + _SPARE // 64 + where.height, _DAMAGED
             )
             others, at = payloads.unpacked(coded, at, raw_size, _DAMAGED)
             odd, at = payloads.unpacked(coded, at, 12 * where.width * where.height, _DAMAGED)
+            if head.holds == _TOKENS:
+                length, at = varint.decode(coded, at)
+                record, at = coded[at : at + length], at + length
         except (varint.Incomplete, ValueError):
             raise FormatError(_DAMAGED) from None
-        if len(others) != size - where.row * where.height:
+        if len(others) != size - where.row * where.height or at > len(coded):
             raise FormatError(_DAMAGED)
         content = where.put(_decoded(coded[at:], head, odd), others, size)
-        if head.holds == _PNG:
-            return png.put(where, content, rest, raw_size)
+        if head.holds != _PLAIN:
+            return png.put(Apart(where, content, rest, record), raw_size)
         return content
 
 
@@ -129,7 +139,7 @@ def from_params(params: bytes) -> PixelsCoder:
     Raises:
         UnsupportedError: this build does not know these parameters.
     """
-    if params != bytes([REVISION]):
+    if len(params) != 1 or params[0] not in _KNOWN:
         raise UnsupportedError(
             "this file's pixels are coded in a way that this ncz does not know; install a newer ncz"
         )
@@ -149,9 +159,9 @@ def _head(coded: bytes, raw_size: int) -> tuple[_Head, int]:
     start, pitch, width, height, channels, dtype = fields
     where = Raster(start, pitch, width, height, channels, dtype)
     most = raw_size if holds == _PLAIN else _room(raw_size)
-    if holds > _PNG or how > _PHOTO_CD or not where.fits(most):
+    if holds > _TOKENS or how > _PHOTO_CD or not where.fits(most):
         raise FormatError(_DAMAGED)
-    if holds == _PNG and (start or pitch != where.row):
+    if holds != _PLAIN and (start or pitch != where.row):
         raise FormatError(_DAMAGED)
     if how == _PHOTO_CD and (channels != 3 or dtype):
         raise FormatError(_DAMAGED)
