@@ -31,6 +31,7 @@ from ncz.formats.encode import Encoder
 from ncz.formats.header import Header
 from ncz.formats.levels import Plan
 from tests import circuits
+from tests.formats.pixels import streams
 from tests.golden import standins
 
 HERE = Path(__file__).parent
@@ -290,6 +291,7 @@ GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = (
             ODD + records(2400),
         ),
         "llama": lambda: (by_llama(ODD), ODD),
+        "pixels-png-record": lambda: (by((coders.pixels(),), streams.png()), streams.png()),
     }
     | {
         f"circuit-{way}-{name}": _by_circuit(f"golden-{name}", way == "within", content)
@@ -407,6 +409,7 @@ def numbers(coded: bytes) -> dict[str, int | str]:
     """What the bytes of a file go by, of this ncz: where they change, one of these has to."""
     import zstandard
 
+    from ncz.formats.pixels import coder as of_pixels
     from ncz.formats.records import coder as of_records
     from ncz.models import contextmix
     from ncz.models.llama import coder as llama
@@ -422,6 +425,7 @@ def numbers(coded: bytes) -> dict[str, int | str]:
         "llama": (coders.LLAMA, llama.REVISION),
         "circuit within": (coders.RECORDS, of_records.REVISION),
         "circuit named": (coders.CIRCUIT, of_records.REVISION),
+        "pixels": (coders.PIXELS, of_pixels.REVISION),
     }
     return {name: said for name, (of, said) in known.items() if of is None or of in ids}
 

@@ -17,7 +17,7 @@ from ncz.codec import varint
 from ncz.codec.coder import CoderSpec
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.formats import payloads
-from ncz.formats.pixels import png, raster
+from ncz.formats.pixels import png, raster, tokens
 from ncz.formats.pixels.png import Apart
 from ncz.formats.pixels.raster import DTYPES, Raster
 from ncz.models.pixels import photocd, planes
@@ -63,7 +63,7 @@ class PixelsCoder:
             FormatError: its head is damaged.
         """
         head, _ = _head(coded, raw_size)
-        return _needed(head.raster, raw_size)
+        return _needed(head.raster, raw_size, head.holds)
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes, or None where `raw` is no picture that is known here."""
@@ -80,7 +80,7 @@ class PixelsCoder:
             if found is None:
                 return None
             where, holds, content, rest = found, _PLAIN, raw, b""
-        if where.values < _LEAST or _needed(where, len(raw)) > self.memory(len(raw)):
+        if where.values < _LEAST or _needed(where, len(raw), holds) > self.memory(len(raw)):
             return None
         samples, others = where.take(content)
         how, coded, odd = _coded(samples)
@@ -173,9 +173,11 @@ def _room(raw_size: int) -> int:
     return min(_EXPANDS * raw_size + (1 << 16), 2 * raw_size + _SPARE)
 
 
-def _needed(where: Raster, raw_size: int) -> int:
+def _needed(where: Raster, raw_size: int, holds: int) -> int:
     shape = (where.channels, where.height, where.width)
-    return planes.memory(shape) + 2 * where.end + 4 * raw_size + payloads.mixing().memory(raw_size)
+    more = tokens.memory(where.end + where.height, raw_size) if holds == _TOKENS else 0
+    others = 2 * where.end + 4 * raw_size + payloads.mixing().memory(raw_size)
+    return planes.memory(shape) + others + more
 
 
 def _coded(samples: NDArray[np.integer]) -> tuple[int, bytes, bytes]:

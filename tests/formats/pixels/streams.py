@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 import zlib
 from dataclasses import dataclass, field
 
@@ -126,6 +127,51 @@ def _codes(lens: list[int]) -> list[tuple[int, int]]:
                 code += 1
         code <<= 1
     return found
+
+
+def png(height: int = 20, width: int = 24) -> bytes:
+    """A grey picture whose stream no zlib made, the same on every machine."""
+    rng = random.Random(9)
+    rows = [
+        bytes([1, *((x * x + 3 * y * rng.choice((1, 1, 2))) // 8 & 255 for x in range(width))])
+        for y in range(height)
+    ]
+    plain = b"".join(rows * 2)
+    made, half = Stream(), len(plain) // 2
+    made.dynamic(_greedy(plain[: half - 7], rng))
+    made.stored(plain[half - 7 : half], pad=2)
+    made.dynamic(_rows(half))
+    made.static([], final=True)
+    stream = made.done()
+    head = struct.pack(">IIBBBBB", width, 2 * height, 8, 0, 0, 0, 0)
+    coded = b"\x78\xda" + stream + struct.pack(">I", zlib.adler32(plain))
+    assert bytes(made.plain) == plain
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", coded) + _chunk(b"IEND")
+
+
+def _rows(size: int) -> list[tuple[int, int]]:
+    """The bytes so far once more."""
+    return [(min(258, size - at), size) for at in range(0, size, 258)]
+
+
+def _chunk(kind: bytes, content: bytes = b"") -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + check
+
+
+def _greedy(plain: bytes, rng: random.Random) -> list[tuple[int, int]]:
+    """The first match that comes, but not always."""
+    tokens: list[tuple[int, int]] = []
+    at = 0
+    while at < len(plain):
+        start = plain.find(plain[at : at + 4], 0, at + 3)
+        if 0 <= start < at <= len(plain) - 4 and rng.random() < 0.8:
+            tokens.append((4, at - start))
+            at += 4
+        else:
+            tokens.append((plain[at], 0))
+            at += 1
+    return tokens
 
 
 def random_tokens(rng: random.Random, before: int, count: int) -> list[tuple[int, int]]:

@@ -126,3 +126,13 @@ def test_damage_ends(data: st.DataObject) -> None:
         assert found.size == len(stream)
     with pytest.raises(FormatError):
         tokens.put(plain[:-3], bytes(record), len(stream) // 2)
+
+
+def test_parameters_out_of_range() -> None:
+    plain, stream = _array(_STEPS), zlib.compress(_STEPS, 7)[2:-4]
+    record = tokens.take(plain, _array(stream))
+    assert record is not None
+    for bad in (b"", record[:5], b"\xff" * 40, b"\x7f" * 40, b"\0" * 40):
+        with pytest.raises(FormatError, match="record"):
+            tokens.put(plain, bad, len(stream))
+    assert tokens.memory(plain.size, len(stream)) > plain.size
