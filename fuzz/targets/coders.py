@@ -28,6 +28,7 @@ from ncz.models.text.coder import TextCoder
 from ncz.models.text.loading import Ready
 from ncz.models.text.windows import Windows
 from tests import circuits
+from tests.formats.pixels import streams
 from tests.golden import make
 from tests.models.image import tiny as tiny_image
 from tests.models.language import tiny
@@ -138,7 +139,7 @@ def _circuit_inputs() -> list[bytes]:
 def _pixel_inputs() -> list[bytes]:
     steps = bytes((3 * x + y * y // 9) & 255 for y in range(20) for x in range(30))
     pictures = [b"P6 10 20 255\n" + steps, b"P5 15 20 65535\n" + steps, b"P5 30 20 255\n" + steps]
-    return _inputs([PixelsCoder()], pictures)
+    return _inputs([PixelsCoder()], [*pictures, streams.png(4, 8)])
 
 
 class _Latents(LatentsCoder):

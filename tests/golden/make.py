@@ -31,6 +31,7 @@ from ncz.formats.encode import Encoder
 from ncz.formats.header import Header
 from ncz.formats.levels import Plan
 from tests import circuits
+from tests.formats.pixels import streams
 from tests.golden import pictures, standins
 
 HERE = Path(__file__).parent
@@ -299,6 +300,7 @@ GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = (
             ODD + records(2400),
         ),
         "llama": lambda: (by_llama(ODD), ODD),
+        "pixels-png-record": lambda: (by((coders.pixels(),), streams.png()), streams.png()),
     }
     | {
         f"circuit-{way}-{name}": _by_circuit(f"golden-{name}", way == "within", content)

@@ -2,7 +2,8 @@
 
 The pixels go to the image coder, or to context mixing where that is shorter (drawings);
 all else goes to context mixing. A decoder is told where the pixels are and how they are coded, so
-formats are known to the encoder alone. PNG is more: its stream is made anew.
+formats are known to the encoder alone. PNG is more: its stream is made anew, by a record where zlib
+did not make it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from ncz.codec import varint
 from ncz.codec.coder import CoderSpec
 from ncz.codec.errors import FormatError, UnsupportedError
 from ncz.formats import payloads
-from ncz.formats.pixels import png, raster
+from ncz.formats.pixels import png, raster, tokens
+from ncz.formats.pixels.png import Apart
 from ncz.formats.pixels.raster import DTYPES, Raster
 from ncz.models.pixels import photocd, planes
 
 CODER_ID = 7
 REVISION = 1
 
-_PLAIN, _PNG = range(2)  # what holds the raster
+_PLAIN, _PNG, _TOKENS = range(3)  # what holds the raster; a PNG file with a record
 _MIXED, _PLANES, _PHOTO_CD = range(3)  # how it is coded
 PHOTO_CD = "Photo CD"
 WAYS = ("context mixing", "planes", PHOTO_CD)
@@ -73,16 +75,18 @@ class PixelsCoder:
             FormatError: its head is damaged.
         """
         head, _ = _head(coded, raw_size)
-        return _needed(head.raster, raw_size)
+        return _needed(head.raster, raw_size, head.holds)
 
     def encode(self, raw: bytes) -> bytes | None:
         """Coded bytes, or None where `raw` is no picture that is known here."""
+        record: bytes | None = None
         if raw.startswith(png.SIGNATURE):
             try:
                 apart = png.take(raw, _room(len(raw)))
             except png.NotApart:
                 return None
-            where, holds, content, rest = apart.raster, _PNG, apart.rows, apart.rest
+            where, content, rest, record = apart.raster, apart.rows, apart.rest, apart.record
+            holds = _PNG if record is None else _TOKENS
         else:
             found = raster.find(raw)
             if self.row is not None and (found is None or found.pitch != self.row.pitch):
@@ -90,7 +94,7 @@ class PixelsCoder:
             if found is None:
                 return None
             where, holds, content, rest = found, _PLAIN, raw, b""
-        if where.values < _LEAST or _needed(where, len(raw)) > self.memory(len(raw)):
+        if where.values < _LEAST or _needed(where, len(raw), holds) > self.memory(len(raw)):
             return None
         samples, others = where.take(content)
         how, coded, odd = _coded(samples, self.photo_cd)
@@ -102,6 +106,7 @@ class PixelsCoder:
                 payloads.packed(rest),
                 payloads.packed(others),
                 payloads.packed(odd),
+                b"" if record is None else varint.encode(len(record)) + record,
                 coded,
             )
         )
@@ -114,20 +119,24 @@ class PixelsCoder:
         """
         head, at = _head(coded, raw_size)
         where = head.raster
-        size = where.end if head.holds == _PNG else raw_size
+        size = where.end if head.holds != _PLAIN else raw_size
+        record = None
         try:
             rest, at = payloads.unpacked(
                 coded, at, 2 * raw_size + _SPARE // 64 + where.height, _DAMAGED
             )
             others, at = payloads.unpacked(coded, at, raw_size, _DAMAGED)
             odd, at = payloads.unpacked(coded, at, 12 * where.width * where.height, _DAMAGED)
+            if head.holds == _TOKENS:
+                length, at = varint.decode(coded, at)
+                record, at = coded[at : at + length], at + length
         except (varint.Incomplete, ValueError):
             raise FormatError(_DAMAGED) from None
-        if len(others) != size - where.row * where.height:
+        if len(others) != size - where.row * where.height or at > len(coded):
             raise FormatError(_DAMAGED)
         content = where.put(_decoded(coded[at:], head, odd), others, size)
-        if head.holds == _PNG:
-            return png.put(where, content, rest, raw_size)
+        if head.holds != _PLAIN:
+            return png.put(Apart(where, content, rest, record), raw_size)
         return content
 
 
@@ -164,9 +173,9 @@ def _head(coded: bytes, raw_size: int) -> tuple[_Head, int]:
     start, pitch, width, height, channels, dtype = fields
     where = Raster(start, pitch, width, height, channels, dtype)
     most = raw_size if holds == _PLAIN else _room(raw_size)
-    if holds > _PNG or how > _PHOTO_CD or not where.fits(most):
+    if holds > _TOKENS or how > _PHOTO_CD or not where.fits(most):
         raise FormatError(_DAMAGED)
-    if holds == _PNG and (start or pitch != where.row):
+    if holds != _PLAIN and (start or pitch != where.row):
         raise FormatError(_DAMAGED)
     if how == _PHOTO_CD and (channels != 3 or dtype):
         raise FormatError(_DAMAGED)
@@ -178,9 +187,11 @@ def _room(raw_size: int) -> int:
     return min(_EXPANDS * raw_size + (1 << 16), 2 * raw_size + _SPARE)
 
 
-def _needed(where: Raster, raw_size: int) -> int:
+def _needed(where: Raster, raw_size: int, holds: int) -> int:
     shape = (where.channels, where.height, where.width)
-    return planes.memory(shape) + 2 * where.end + 4 * raw_size + payloads.mixing().memory(raw_size)
+    more = tokens.memory(where.end + where.height, raw_size) if holds == _TOKENS else 0
+    others = 2 * where.end + 4 * raw_size + payloads.mixing().memory(raw_size)
+    return planes.memory(shape) + others + more
 
 
 def way(coded: bytes) -> str:

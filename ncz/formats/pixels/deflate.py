@@ -20,9 +20,10 @@ DEFAULT, FILTERED, HUFFMAN, RLE, FIXED = range(5)
 """Strategies, by zlib's numbers."""
 
 _LONGEST, _SHORTEST = 258, 3
-_AHEAD = _LONGEST + _SHORTEST + 1  # bytes that a search may look at
+AHEAD = _LONGEST + _SHORTEST + 1
+"""Bytes that a search may look at."""
 _FAR = 4096  # matches of three bytes beyond are none
-_LEVELS = np.array(
+LEVELS = np.array(
     [  # good, lazy, nice, chain
         (0, 0, 0, 0), (4, 4, 8, 4), (4, 5, 16, 8), (4, 6, 32, 32), (4, 4, 16, 16),
         (8, 16, 32, 32), (8, 16, 128, 128), (8, 32, 128, 256), (32, 128, 258, 1024),
@@ -87,7 +88,7 @@ def _room(size: int) -> int:
 def _run(
     data: NDArray[np.uint8], how: Parameters, out: NDArray[np.uint8], expected: NDArray[np.uint8]
 ) -> int:
-    good, lazy, nice, chain = (int(n) for n in _LEVELS[how.level])
+    good, lazy, nice, chain = (int(n) for n in LEVELS[how.level])
     setup = np.array(
         [
             good, lazy, nice, chain, how.strategy, 1 << how.window, how.memory + 7,
@@ -103,7 +104,7 @@ def _run(
 
 
 @lean
-def _insert(data: np.ndarray, at: int, bits: int, heads: np.ndarray, previous: np.ndarray) -> int:
+def insert(data: np.ndarray, at: int, bits: int, heads: np.ndarray, previous: np.ndarray) -> int:
     """Note three bytes; return where they stood before, or 0."""
     shift = (bits + _SHORTEST - 1) // _SHORTEST
     h = (np.int64(data[at]) << shift) ^ np.int64(data[at + 1])
@@ -115,7 +116,7 @@ def _insert(data: np.ndarray, at: int, bits: int, heads: np.ndarray, previous: n
 
 
 @lean
-def _longest(
+def longest(
     data: np.ndarray, at: int, match: int, best: int, ahead: int, setup: np.ndarray,
     previous: np.ndarray,
 ) -> tuple[int, int]:  # fmt: skip
@@ -124,7 +125,7 @@ def _longest(
     if best >= setup[0]:
         chain >>= 2
     nice = min(setup[2], ahead)
-    reach = setup[5] - _AHEAD
+    reach = setup[5] - AHEAD
     limit = max(at - reach, 0)
     mask = previous.size - 1
     start = np.int64(0)
@@ -156,7 +157,7 @@ def _deflate(
     lazy, strategy, window, bits, most = setup[1], setup[4], setup[5], setup[6], setup[7]
     slow = setup[8] != 0 and strategy != HUFFMAN and strategy != RLE
     size = np.int64(data.size)
-    reach = window - _AHEAD
+    reach = window - AHEAD
     put = np.zeros(3, np.int64)
     count = np.int64(0)
     at = np.int64(0)
@@ -168,7 +169,7 @@ def _deflate(
     waits = False
     checked = np.int64(0)
     while at < size:
-        while filled - at < _AHEAD and filled < size:
+        while filled - at < AHEAD and filled < size:
             if at - base >= window + reach:
                 base += window
             filled = min(size, base + 2 * window)
@@ -192,15 +193,15 @@ def _deflate(
         elif not slow:
             found = np.int64(0)
             if ahead >= _SHORTEST:
-                found = _insert(data, at, bits, heads, previous)
+                found = insert(data, at, bits, heads, previous)
             length = np.int64(_SHORTEST - 1)
             if found != 0 and at - found <= reach:
-                length, start = _longest(data, at, found, length, ahead, setup, previous)
+                length, start = longest(data, at, found, length, ahead, setup, previous)
             if length >= _SHORTEST:
                 tokens[count] = length - _SHORTEST | (at - start) << 16
                 if length <= lazy and ahead - length >= _SHORTEST:
                     for i in range(1, length):
-                        _insert(data, at + i, bits, heads, previous)
+                        insert(data, at + i, bits, heads, previous)
                 at += length
             else:
                 tokens[count] = np.int64(data[at])
@@ -211,11 +212,11 @@ def _deflate(
         else:
             found = np.int64(0)
             if ahead >= _SHORTEST:
-                found = _insert(data, at, bits, heads, previous)
+                found = insert(data, at, bits, heads, previous)
             before, before_start = length, start
             length = np.int64(_SHORTEST - 1)
             if found != 0 and before < lazy and at - found <= reach:
-                length, start = _longest(data, at, found, max(before, 2), ahead, setup, previous)
+                length, start = longest(data, at, found, max(before, 2), ahead, setup, previous)
                 if length <= 5 and (
                     strategy == FILTERED or (length == _SHORTEST and at - start > _FAR)
                 ):
@@ -227,7 +228,7 @@ def _deflate(
                 last = at + ahead - _SHORTEST
                 for i in range(1, before - 1):
                     if at + i <= last:
-                        _insert(data, at + i, bits, heads, previous)
+                        insert(data, at + i, bits, heads, previous)
                 at += before - 1
                 waits = False
                 length = np.int64(_SHORTEST - 1)

@@ -20,16 +20,17 @@ def _bases() -> tuple[np.ndarray, ...]:
     base_length = np.concatenate([[0], np.cumsum(1 << extra_length[:-1])[:-1], [255]])
     extra_distance = np.array([0, 0] + [n for n in range(14) for _ in range(2)], np.int64)
     base_distance = np.concatenate([[0], np.cumsum(1 << extra_distance)[:-1]])
-    code_of_length = np.zeros(256, np.int64)
+    code_of_length = np.zeros(257, np.int64)
     for code in range(29):
         code_of_length[base_length[code] :] = code
+    code_of_length[256] = 27
     return extra_length, base_length, extra_distance, base_distance, code_of_length
 
 
 EXTRA_LENGTH, BASE_LENGTH, EXTRA_DISTANCE, BASE_DISTANCE, CODE_OF_LENGTH = _bases()
-_ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
+ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
 _STATIC = np.array([8] * 144 + [9] * 112 + [7] * 24 + [8] * 8, np.int64)
-_EXTRA_RUN = np.array([0] * 16 + [2, 3, 7], np.int64)
+EXTRA_RUN = np.array([0] * 16 + [2, 3, 7], np.int64)
 
 
 @lean
@@ -205,6 +206,25 @@ def code_all(lens: np.ndarray, count: int, ends: np.ndarray, codes: np.ndarray) 
 
 
 @lean
+def code_lens(lens: np.ndarray, count: int, ends: np.ndarray, codes: np.ndarray) -> None:
+    """Codes from lengths alone."""
+    for n in range(16):
+        ends[n] = 0
+    for i in range(count):
+        ends[lens[i]] += 1
+    code_all(lens, count, ends, codes)
+
+
+@lean
+def static_lens(lens: np.ndarray, far_lens: np.ndarray) -> None:
+    """Lengths of the codes that are never sent."""
+    for i in range(288):
+        lens[i] = _STATIC[i]
+    for i in range(DISTANCES):
+        far_lens[i] = 5
+
+
+@lean
 def _runs(
     lens: np.ndarray, last: int, freq: np.ndarray, out: np.ndarray, bits: np.ndarray,
     run_lens: np.ndarray, run_codes: np.ndarray, write: bool,
@@ -246,7 +266,7 @@ def _runs(
                 again -= 11
             if write:
                 put(out, bits, run_codes[symbol], run_lens[symbol])
-                put(out, bits, again, _EXTRA_RUN[symbol])
+                put(out, bits, again, EXTRA_RUN[symbol])
             else:
                 freq[symbol] += 1
         count = np.int64(0)
@@ -263,19 +283,21 @@ def _runs(
 
 
 @lean
-def _symbols(
+def put_tokens(
     tokens: np.ndarray, count: int, out: np.ndarray, bits: np.ndarray,
     lens: np.ndarray, codes: np.ndarray, far_lens: np.ndarray, far_codes: np.ndarray,
 ) -> None:  # fmt: skip
+    """Write tokens, and the end of a block, by these codes."""
     for i in range(count):
-        literal = tokens[i] & 0xFFFF
-        distance = tokens[i] >> 16
+        literal = np.int64(tokens[i]) & 0xFFFF
+        distance = np.int64(tokens[i]) >> 16
         if distance == 0:
             put(out, bits, codes[literal], lens[literal])
             continue
         code = CODE_OF_LENGTH[literal]
         put(out, bits, codes[code + 257], lens[code + 257])
-        put(out, bits, literal - BASE_LENGTH[code], EXTRA_LENGTH[code])
+        most = (np.int64(1) << EXTRA_LENGTH[code]) - 1
+        put(out, bits, min(literal - BASE_LENGTH[code], most), EXTRA_LENGTH[code])
         distance -= 1
         code = distance_code(distance)
         put(out, bits, far_codes[code], far_lens[code])
@@ -291,7 +313,7 @@ def flush(
     """Write a block of `count` tokens, which stand for raw[start:stop].
 
     Args:
-        tokens: int64: a literal, or a length less 3 and the distance from bit 16 on.
+        tokens: a literal, or a length less 3 and the distance from bit 16 on.
         stores: the raw bytes are at hand, so that they may be stored.
         fixed: no code is sent.
         work: int64[14, 2 · LITERALS + 2].
@@ -338,9 +360,9 @@ def flush(
         ends[i] = run_freq[i]
     build(run_freq, LENGTHS, 7, run_lens, run_codes, heap)
     for i in range(LENGTHS):
-        best += ends[i] * (run_lens[i] + _EXTRA_RUN[i])
+        best += ends[i] * (run_lens[i] + EXTRA_RUN[i])
     sent = np.int64(LENGTHS - 1)
-    while sent >= 3 and run_lens[_ORDER[sent]] == 0:
+    while sent >= 3 and run_lens[ORDER[sent]] == 0:
         sent -= 1
     best += 3 * (sent + 1) + 14
     best_bytes = (best + 10) >> 3
@@ -358,28 +380,19 @@ def flush(
             put(out, bits, np.int64(raw[i]), 8)
     elif static_bytes == best_bytes:
         put(out, bits, flag | 2, 3)
-        for i in range(16):
-            ends[i] = 0
-        for i in range(288):
-            lens[i] = _STATIC[i]
-            ends[_STATIC[i]] += 1
-        code_all(lens, 288, ends, codes)
-        for i in range(DISTANCES):
-            far_lens[i] = 5
-            reverse = np.int64(0)
-            for k in range(5):
-                reverse |= ((i >> k) & 1) << (4 - k)
-            far_codes[i] = reverse
-        _symbols(tokens, count, out, bits, lens, codes, far_lens, far_codes)
+        static_lens(lens, far_lens)
+        code_lens(lens, 288, ends, codes)
+        code_lens(far_lens, DISTANCES, ends, far_codes)
+        put_tokens(tokens, count, out, bits, lens, codes, far_lens, far_codes)
     else:
         put(out, bits, flag | 4, 3)
         put(out, bits, last - 256, 5)
         put(out, bits, far_last, 5)
         put(out, bits, sent - 3, 4)
         for i in range(sent + 1):
-            put(out, bits, run_lens[_ORDER[i]], 3)
+            put(out, bits, run_lens[ORDER[i]], 3)
         _runs(lens, last, run_freq, out, bits, run_lens, run_codes, True)
         _runs(far_lens, far_last, run_freq, out, bits, run_lens, run_codes, True)
-        _symbols(tokens, count, out, bits, lens, codes, far_lens, far_codes)
+        put_tokens(tokens, count, out, bits, lens, codes, far_lens, far_codes)
     if final:
         align(out, bits)

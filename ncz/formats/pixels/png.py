@@ -1,8 +1,9 @@
 """PNG files taken apart, and put back byte for byte.
 
-Taken apart: the pixels; the filter of each row; how zlib was told to compress; where the stream is
-cut into chunks; all other chunks as they are. Whatever does not come back the same, and files that
-are broken, interlaced or compressed with something that is not zlib, are not taken apart.
+Taken apart: the pixels; the filter of each row; how zlib was told to compress, or, where zlib did
+not, a record of how the stream is another one (:mod:`ncz.formats.pixels.tokens`); where the stream
+is cut into chunks; all other chunks as they are. Whatever does not come back the same, and files
+that are broken or interlaced, are not taken apart.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from ncz.codec import varint
 from ncz.codec.errors import FormatError
 from ncz.formats import filters
-from ncz.formats.pixels import deflate
+from ncz.formats.pixels import deflate, tokens
 from ncz.formats.pixels.deflate import Parameters
 from ncz.formats.pixels.raster import Raster
 
@@ -38,12 +39,14 @@ class Apart:
     Attributes:
         raster: where the samples are in `rows`.
         rows: the unfiltered rows, one after the other.
-        rest: all else.
+        rest: all else, but
+        record: how the stream is another one than zlib's; None if it is zlib's.
     """
 
     raster: Raster
     rows: bytes
     rest: bytes
+    record: bytes | None = None
 
 
 def take(raw: bytes, most: int) -> Apart:
@@ -77,10 +80,14 @@ def take(raw: bytes, most: int) -> Apart:
     rows = np.zeros((height, row), np.uint8)
     step = max(1, channels * depth // 8)
     filters.unfilter(lines, rows, step)
-    how = _search(lines.reshape(-1), np.frombuffer(bytearray(stream[2:-_CHECK]), np.uint8), stream)
+    coded = np.frombuffer(bytearray(stream[2:-_CHECK]), np.uint8)
+    how = _search(lines.reshape(-1), coded, stream)
+    record = tokens.take(lines.reshape(-1), coded) if how is None else None
+    if how is None and record is None:
+        raise NotApart("its stream is like nothing that zlib makes")
     rest = b"".join(
         (
-            bytes([*how, step]),
+            bytes([*(how or ()), step]),
             varint.encode(len(before)),
             varint.encode(len(after)),
             varint.encode(len(sizes)),
@@ -91,21 +98,24 @@ def take(raw: bytes, most: int) -> Apart:
             after,
         )
     )
-    apart = Apart(raster, rows.tobytes(), rest)
-    if put(apart.raster, apart.rows, apart.rest, len(raw)) != raw:
+    apart = Apart(raster, rows.tobytes(), rest, record)
+    if put(apart, len(raw)) != raw:
         raise NotApart("it does not come back the same")
     return apart
 
 
-def put(raster: Raster, rows: bytes, rest: bytes, size: int) -> bytes:
+def put(apart: Apart, size: int) -> bytes:
     """The file of `size` bytes again.
 
     Raises:
         FormatError: there are no such parts.
     """
+    raster, rows, rest, record = apart.raster, apart.rows, apart.rest, apart.record
     try:
-        how, step, at = Parameters(*rest[:4]), rest[4], 5
-        if not how.valid or not 1 <= step <= 8:
+        at = 4 if record is None else 0
+        how = Parameters(*rest[:4]) if record is None else None
+        step, at = rest[at], at + 1
+        if (how is not None and not how.valid) or not 1 <= step <= 8:
             raise FormatError("the parts of a PNG file are damaged")
         before, at = varint.decode(rest, at)
         after, at = varint.decode(rest, at)
@@ -128,8 +138,15 @@ def put(raster: Raster, rows: bytes, rest: bytes, size: int) -> bytes:
     lines[:, 0] = np.minimum(np.frombuffer(rest[at : at + height], np.uint8), 4)
     filters.filter_lines(np.frombuffer(bytearray(rows), np.uint8).reshape(height, row), lines, step)
     raw = lines.tobytes()
-    stream = zhead + deflate.deflate(raw, how) + struct.pack(">I", zlib.adler32(raw))
-    if sum(sizes) != len(stream):
+    told = sum(sizes) - len(zhead) - _CHECK
+    if not 0 < told <= size:
+        raise FormatError("the stream of a PNG file has another size")
+    if how is not None:
+        coded = deflate.deflate(raw, how)
+    else:
+        coded = tokens.put(lines.reshape(-1), record or b"", told).tobytes()
+    stream = zhead + coded + struct.pack(">I", zlib.adler32(raw))
+    if told != len(coded):
         raise FormatError("the stream of a PNG file has another size")
     out, start = [head], 0
     for length in sizes:
@@ -197,12 +214,8 @@ def _unfolded(rest: bytes, at: int, count: int, first: list[int]) -> tuple[list[
     return sizes, at
 
 
-def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes) -> Parameters:
-    """What zlib was told.
-
-    Raises:
-        NotApart: nothing gives this stream.
-    """
+def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes) -> Parameters | None:
+    """What zlib was told, or None where it does not make this stream."""
     window = (whole[0] >> 4) + 8
     windows = sorted({max(window, 9), 15}, key=lambda n: n != window)
     first = {0: (1, 2, 6, 9), 1: (3, 2, 4, 5, 1), 2: (6, 9), 3: (9, 8, 7, 6)}[whole[1] >> 6]
@@ -219,4 +232,4 @@ def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes) -
         how = Parameters(level, strategy, memory, bits)
         if deflate.agrees(lines, how, stream):
             return how
-    raise NotApart("zlib does not make this stream")
+    return None

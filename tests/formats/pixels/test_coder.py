@@ -44,6 +44,25 @@ _PPM = b"P6\n# made\n36 40\n255\n" + _RGB.tobytes()
 _PAM = b"P7\nWIDTH 36\nHEIGHT 40\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
 
 
+def _with_stream(png: bytes, stream: bytes) -> bytes:
+    """A file of one IDAT chunk, with another one in its place."""
+    at = png.index(b"IDAT")
+    (size,) = struct.unpack_from(">I", png, at - 4)
+    chunk = b"IDAT" + stream
+    check = struct.pack(">I", zlib.crc32(chunk))
+    return png[: at - 4] + struct.pack(">I", len(stream)) + chunk + check + png[at + 8 + size :]
+
+
+def _of_two_levels(png: bytes) -> bytes:
+    """The same pixels, by a stream that no level makes."""
+    at = png.index(b"IDAT")
+    (size,) = struct.unpack_from(">I", png, at - 4)
+    plain = zlib.decompress(png[at + 4 : at + 4 + size])
+    made = zlib.compressobj(9)
+    stream = made.compress(plain[:2000]) + made.flush(zlib.Z_FULL_FLUSH)
+    return _with_stream(png, stream + made.compress(plain[2000:]) + made.flush())
+
+
 def _files() -> dict[str, bytes]:
     deep = _RGBA[..., 0].astype(np.uint16) * 200
     return {
@@ -58,6 +77,10 @@ def _files() -> dict[str, bytes]:
         "bmp": _saved(_RGB[:, :35], "BMP"),
         "tiff": _saved(_RGB, "TIFF"),
         "png": _saved(_RGB, "PNG"),
+        "two levels": _of_two_levels(_saved(_RGB, "PNG")),
+        "stored": _with_stream(
+            _saved(_RGB, "PNG"), zlib.compress(b"".join(b"\0" + row.tobytes() for row in _RGB), 0)
+        ),
         "rgba": _saved(_RGBA, "PNG", optimize=True),
         "level1": _saved(_RGB, "PNG", compress_level=1),
         "grey": _saved(_RGBA[..., 0].copy(), "PNG"),
@@ -88,18 +111,13 @@ def _broken_pngs() -> dict[str, bytes]:
     head[16:24] = struct.pack(">II", 1 << 30, 1 << 30)
     interlaced = bytearray(good)
     interlaced[28] = 1
-    stored = zlib.compress(b"".join(bytes(1 + row.size) for row in _RGB), 0)
-    chunk = b"IDAT" + stored
     return {
         "cut off": good[:-40],
         "head only": good[:33],
         "wrong check": good[: at + 9] + b"\xff" + good[at + 10 :],
         "bomb": bytes(head),
         "interlaced": bytes(interlaced),
-        "stored": good[: at - 4]
-        + struct.pack(">I", len(stored)) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        + good[-12:],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("name", sorted(_broken_pngs()))
@@ -130,7 +148,7 @@ def test_heads_that_lie(raw: bytes) -> None:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damage_ends(data: st.DataObject) -> None:
-    raw = _files()[data.draw(st.sampled_from(["ppm", "png", "palette"]))]
+    raw = _files()[data.draw(st.sampled_from(["ppm", "png", "palette", "two levels"]))]
     coded = bytearray(CODER.encode(raw) or b"")
     place = data.draw(st.integers(0, min(len(coded) - 1, 60)))
     coded[place] ^= data.draw(st.integers(1, 255))
