@@ -32,7 +32,7 @@ from ncz.formats.header import Header
 from ncz.formats.levels import Plan
 from tests import circuits
 from tests.formats.pixels import streams
-from tests.golden import pictures, standins
+from tests.golden import lossy, pictures, standins
 
 HERE = Path(__file__).parent
 MANIFEST = HERE / "manifest.json"
@@ -190,6 +190,15 @@ def by_circuit(name: str, within: bool, content: bytes, block_size: int = 1 << 2
     return by((named,), content, block_size, (model,))
 
 
+def by_latents(height: int, width: int, quality: int) -> tuple[bytes, bytes]:
+    """A member by the coder of pictures' latents, and what is in it."""
+    from ncz.models.image import weights
+
+    model = standins.image()
+    content = lossy.some(weights.integers(model.name), height, width, quality)
+    return by((coders.latents(model),), content, 1 << 20, (model,)), content
+
+
 def by_pixels(content: bytes) -> bytes:
     """A member of one block, by the coder of pictures."""
     return by((coders.pixels(),), content)
@@ -300,6 +309,9 @@ GOOD: dict[str, Callable[[], tuple[bytes, bytes]]] = (
             ODD + records(2400),
         ),
         "llama": lambda: (by_llama(ODD), ODD),
+        "latents": lambda: by_latents(70, 90, 130),
+        "latents-coarse": lambda: by_latents(1, 65, 0),
+        "latents-fine": lambda: by_latents(17, 16, 252),
         "pixels-png-record": lambda: (by((coders.pixels(),), streams.png()), streams.png()),
     }
     | {
@@ -422,6 +434,7 @@ def numbers(coded: bytes) -> dict[str, int | str]:
     from ncz.formats.pixels import coder as of_pixels
     from ncz.formats.records import coder as of_records
     from ncz.models import contextmix
+    from ncz.models.image import codec as of_latents
     from ncz.models.llama import coder as llama
     from ncz.models.text import coder as text_coder
 
@@ -436,6 +449,7 @@ def numbers(coded: bytes) -> dict[str, int | str]:
         "circuit within": (coders.RECORDS, of_records.REVISION),
         "circuit named": (coders.CIRCUIT, of_records.REVISION),
         "pixels": (coders.PIXELS, of_pixels.REVISION),
+        "latents": (coders.LATENTS, of_latents.REVISION),
     }
     return {name: said for name, (of, said) in known.items() if of is None or of in ids}
 

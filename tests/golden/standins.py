@@ -21,6 +21,9 @@ import numpy as np
 
 from ncz.codec.coder import ModelRef
 from ncz.models.circuit import files as circuit_files
+from ncz.models.contextmix.prior import pack, unpack
+from ncz.models.image import export
+from ncz.models.image import weights as image_weights
 from ncz.models.llama import build, coder, engine, files
 from ncz.models.llama.build import Build
 from ncz.models.text import loading
@@ -30,13 +33,19 @@ MODELS = Path(__file__).parent / "models"
 FIRST, SECOND = "golden-llama", "golden-gemma3"
 GGUF = MODELS / "golden.gguf"
 CIRCUITS = "golden-pixels", "golden-rows"
+IMAGE = "golden-image"
 BUILD = Build("0.0.1", b"golden__", b"machine_")
 
 
 def model(name: str) -> ModelRef:
-    """A model of the exact engine."""
+    """A model of the exact engine, or of pictures."""
     digest = hashlib.sha256((MODELS / f"{name}.safetensors").read_bytes()).digest()
     return ModelRef(digest, name)
+
+
+def image() -> ModelRef:
+    """Weights of the image codec."""
+    return model(IMAGE)
 
 
 def circuit(name: str) -> Path:
@@ -91,6 +100,15 @@ def at_work() -> Iterator[None]:
         files.offer(GGUF)
         for name in CIRCUITS:
             circuit_files.offer(circuit(name))
+        shipped = image_weights.tensors
+
+        def tensors(name: str) -> dict[str, np.ndarray]:
+            if name != IMAGE:
+                return shipped(name)
+            return unpack((MODELS / f"{name}.safetensors").read_bytes())
+
+        stack.enter_context(mock.patch.dict(image_weights.DIGESTS, {IMAGE: image().digest.hex()}))
+        stack.enter_context(mock.patch.object(image_weights, "tensors", tensors))
         yield
 
 
@@ -120,9 +138,23 @@ def make() -> None:
     if not GGUF.exists():
         with mock.patch.object(tiny, "tensors", lambda *_: {}):  # the engine has none
             tiny.write_gguf(GGUF)
+    if not (MODELS / f"{IMAGE}.safetensors").exists():
+        (MODELS / f"{IMAGE}.safetensors").write_bytes(_image())
     for name, made in zip(CIRCUITS, (circuits.of_pixels, circuits.of_rows), strict=True):
         if not circuit(name).exists():
             circuit(name).write_bytes(made())
+
+
+def _image() -> bytes:
+    """Random weights; of what is large only a few are not zero, so that the file is small."""
+    from tests.models.image import tiny
+
+    random = np.random.default_rng(9)
+    found = dict(unpack(tiny.packed()))
+    for name, tensor in found.items():
+        if tensor.size > 20_000:
+            found[name] = tensor * (random.random(tensor.shape) < 0.04).astype(tensor.dtype)
+    return pack(found, {"format": export.FORMAT})
 
 
 if __name__ == "__main__":
