@@ -7,6 +7,7 @@ a transform's floats, the latents to be coded, or a decoder's bytes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ncz.codec import varint
-from ncz.codec.errors import FormatError
+from ncz.codec.errors import FormatError, NczError
 from ncz.codec.jit import compiling
 from ncz.models.image import kernel
-from ncz.models.image.exact import LARGEST, STEPS, UNIT, Integers, Ints
+from ncz.models.image.exact import LARGEST, SCALES, STEPS, UNIT, Integers, Ints, spread
 from ncz.models.image.tables import THRESHOLDS
 
 REVISION = 1
@@ -154,6 +155,7 @@ def rounded(
         quality: 0 … qualities - 1.
         size: height and width of the picture, in pixels.
     """
+    _ready()
     first, second = shapes(*size, integers)
     centre, _ = integers.hyper_law(quality)
     hyper = np.rint(z[: first[0], : first[1]] - centre / UNIT)
@@ -226,29 +228,29 @@ def estimate(integers: Integers, latents: Latents) -> float:
 def _encoded(integers: Integers, latents: Latents, counts: bool) -> tuple[bytes, float] | None:
     data = np.zeros(1024 + 2 * (latents.hyper.size + latents.known.size), np.uint8)
     right = bool((np.abs(latents.hyper.astype(np.int32)) <= LARGEST).all())
-    with compiling("the image codec"):
-        coding = _Coding(integers, data, True, counts)
-        coding.hyper(latents.hyper, latents.quality)
+    _ready()
+    coding = _Coding(integers, data, True, counts)
+    coding.hyper(latents.hyper, latents.quality)
 
-        def found(
-            index: int,
-            centres: Shorts,
-            scales: npt.NDArray[np.uint8],
-            firsts: npt.NDArray[np.int64],
-        ) -> Shorts:
-            nonlocal right
-            rest = taken(latents.known, firsts, centres.shape[2]).astype(np.int32) - centres
-            steps = rest // UNIT
-            right &= bool((steps * UNIT == rest).all() and (np.abs(steps) <= LARGEST).all())
-            right &= not steps[scales < kernel.SILENT].any()
-            values = steps.astype(np.int16)
-            if right:
-                coding.step(values, scales, firsts)
-            return values
+    def found(
+        index: int,
+        centres: Shorts,
+        scales: npt.NDArray[np.uint8],
+        firsts: npt.NDArray[np.int64],
+    ) -> Shorts:
+        nonlocal right
+        rest = taken(latents.known, firsts, centres.shape[2]).astype(np.int32) - centres
+        steps = rest // UNIT
+        right &= bool((steps * UNIT == rest).all() and (np.abs(steps) <= LARGEST).all())
+        right &= not steps[scales < kernel.SILENT].any()
+        values = steps.astype(np.int16)
+        if right:
+            coding.step(values, scales, firsts)
+        return values
 
-        height, width = latents.known.shape[:2]
-        walk(integers, latents.hyper, latents.quality, height, width, found)
-        size = kernel.end(coding.state, data)
+    height, width = latents.known.shape[:2]
+    walk(integers, latents.hyper, latents.quality, height, width, found)
+    size = kernel.end(coding.state, data)
     if not right or size > len(data):
         return None
     head = varint.encode(latents.quality)
@@ -266,15 +268,54 @@ def decode(integers: Integers, coded: bytes) -> Latents:
     height, width, quality, at = head_of(coded, integers)
     first, second = shapes(height, width, integers)
     data = np.frombuffer(coded, np.uint8, offset=at) if at < len(coded) else np.zeros(1, np.uint8)
-    with compiling("the image codec"):
-        coding = _Coding(integers, data.copy(), False)
-        hyper = coding.hyper(np.zeros(first, np.int16), quality)
-        known = walk(
-            integers,
-            hyper,
-            quality,
-            second[0],
-            second[1],
-            lambda index, centres, scales, firsts: coding.step(None, scales, firsts),
-        )
+    _ready()
+    coding = _Coding(integers, data.copy(), False)
+    hyper = coding.hyper(np.zeros(first, np.int16), quality)
+    known = walk(
+        integers,
+        hyper,
+        quality,
+        second[0],
+        second[1],
+        lambda index, centres, scales, firsts: coding.step(None, scales, firsts),
+    )
     return Latents(height, width, quality, hyper, known)
+
+
+_PROBE_CODED = (
+    "55ec526d01b2798a48d555f2fa709f825ff9800124099335758ff42535c97a0b767287da0035464b2d692132"
+    "e99ae935aab857fdf9214dedaf64166499000000000011b7eec70f81d284cf0a6e4428b69b2467d610e77bc0"
+    "3a0002676fd1f51bfead03e063b5fb455b659340cdc06f5be9c285ac0b4f422ba2"
+)
+
+
+@functools.cache
+def _ready() -> None:
+    """Have everything compiled, and see that it computes rightly.
+
+    Raises:
+        NczError: compiled code gives other bytes than it must.
+    """
+    with compiling("the image codec"):
+        coded = _probe()
+    if coded.hex() != _PROBE_CODED:
+        raise NczError(
+            "the compiled image codec fails its self-test on this machine; delete the __pycache__ "
+            "folders of the ncz package and the numba cache, and try again"
+        )
+
+
+def _probe() -> bytes:
+    """What a few numbers are coded to, after all that is compiled had its part in them."""
+    count = 4 * 4 * 8
+    mixed = (np.arange(count, dtype=np.int32) * 2654435 % 1009).reshape(4, 4, 8)
+    weight = (np.arange(5 * 5 * 8, dtype=np.int32) % 7 - 3).reshape(5, 5, 8)
+    spreads = spread(mixed, weight)
+    scales = (spreads % SCALES).astype(np.uint8)
+    rests = (mixed / np.float32(100) - np.float32(5)).astype(np.float32)
+    values = kernel.settle(rests, scales, THRESHOLDS)
+    data = np.zeros(1024, np.uint8)
+    state, firsts = kernel.state(8), np.zeros((2, 2), np.int64)
+    kernel.begin(state, data, True)
+    kernel.code_step(state, data, True, values, np.zeros_like(values), scales, firsts)
+    return data[: kernel.end(state, data)].tobytes()

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncz.codec.errors import FormatError
+from ncz.codec.errors import FormatError, NczError
 from ncz.models.image import kernel, latents
 from ncz.models.image.exact import HIGHEST, LARGEST, LOWEST, SCALES, UNIT
 from ncz.models.image.latents import Latents
@@ -128,3 +128,13 @@ def test_heads_that_are_refused(head: bytes) -> None:
         latents.decode(integers, head + bytes(20) * (len(head) > 2))
     with pytest.raises(FormatError):
         Latents.unpacked(head + bytes(20) * (len(head) > 2), integers)
+
+
+def test_the_self_test_finds_another_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    latents._ready.cache_clear()
+    latents._ready()
+    latents._ready.cache_clear()
+    monkeypatch.setattr(latents, "THRESHOLDS", THRESHOLDS * 0 + 0.5)
+    with pytest.raises(NczError, match="self-test"):
+        latents._ready()
+    latents._ready.cache_clear()
