@@ -21,6 +21,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
 
 from ncz.codec.notice import say
 
@@ -31,19 +32,34 @@ _OPTIONS: dict[str, Any] = {
     "boundscheck": False,
     "error_model": "numpy",
 }
-_NOTICE_AFTER_S = 1.0  # loading from the cache is faster than this; compiling never is
+_NOTICE_AFTER_S = 1.0
+
+
+class _Compiles(event.Listener):
+    """Starts a timer at the first function that is compiled, and not loaded from the cache."""
+
+    def __init__(self, timer: threading.Timer) -> None:
+        self.timer = timer
+
+    def on_start(self, event: Any) -> None:
+        """numba begins."""
+        if not self.timer.is_alive() and not self.timer.finished.is_set():
+            self.timer.start()
+
+    def on_end(self, event: Any) -> None:
+        """numba is done with one function; others may follow."""
 
 
 @contextmanager
 def compiling(what: str) -> Iterator[None]:
-    """Around a first call of compiled code: says so if it takes long enough to wonder."""
+    """Around first calls of compiled code: says so if compiling takes long enough to wonder."""
     timer = threading.Timer(_NOTICE_AFTER_S, _say, [what])
     timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    with event.install_listener("numba:compile", _Compiles(timer)):
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _say(what: str) -> None:

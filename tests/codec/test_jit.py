@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
+import numba
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ from ncz.codec.notice import set_notice
 from ncz.models.contextmix import hashing, kernel
 
 STEPS = """
+import numba
 import numpy as np
 from ncz.codec.jit import jit
 
@@ -36,6 +38,7 @@ def step(x):
     return inner(x)
 """
 RUN = """
+import numba
 import numpy as np
 import steps
 from ncz.codec.jit import jit
@@ -172,6 +175,8 @@ def test_a_long_wait_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     set_notice(notice)
     try:
         with compiling("the test"):
+            assert numba.njit(lambda x: x + 1)(1) == 2
+            assert numba.njit(lambda x: x + 2)(1) == 3
             assert heard.wait(60)
     finally:
         set_notice(None)
@@ -193,11 +198,27 @@ def test_a_short_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     set_notice(said.append)
     try:
         with compiling("the test"):
-            pass
+            assert numba.njit(lambda x: x + 1)(1) == 2
     finally:
         set_notice(None)
     timers[0].join(60)
     assert not timers[0].is_alive()
+    assert said == []
+
+
+def test_what_is_compiled_already_is_not_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it works."""
+    said: list[str] = []
+    ready = numba.njit(lambda x: x + 1)
+    assert ready(1) == 2
+    monkeypatch.setattr(module, "_NOTICE_AFTER_S", 0.0)
+    set_notice(said.append)
+    try:
+        with compiling("the test"):
+            assert ready(2) == 3
+            threading.Event().wait(0.05)
+    finally:
+        set_notice(None)
     assert said == []
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ncz.models.image.network import Analysis, HyperAnalysis, Synthesis
 
 DIGESTS: dict[str, str] = {
-    "image-1": "8ce231a7dd52528cbf63f9f893e719c575251820b8731e0204a894c75f887289",
+    "image-1": "1d10cdf81e6be1bcc43a097c63c82c8dd6d79cd4ab61e574e602ca3b96c4e6b0",
 }
 """SHA-256 of the files in `trained`, in hex, by name. A name never gets other weights."""
 
