@@ -20,7 +20,6 @@ from ncz.codec.notice import set_notice
 from ncz.models.contextmix import hashing, kernel
 
 STEPS = """
-import numba
 import numpy as np
 from ncz.codec.jit import jit
 
@@ -38,7 +37,6 @@ def step(x):
     return inner(x)
 """
 RUN = """
-import numba
 import numpy as np
 import steps
 from ncz.codec.jit import jit
