@@ -69,7 +69,7 @@ def deflate(raw: bytes | NDArray[np.uint8], how: Parameters) -> bytes:
     >>> deflate(text, Parameters(9, DEFAULT, 8, 15)) == made.compress(text) + made.flush()
     True
     """
-    data = np.frombuffer(bytearray(raw), np.uint8)
+    data = raw if isinstance(raw, np.ndarray) else np.frombuffer(bytearray(raw), np.uint8)
     out = np.zeros(_room(data.size), np.uint8)
     size = _run(data, how, out, np.zeros(0, np.uint8))
     return out[:size].tobytes()
