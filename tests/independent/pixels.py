@@ -541,14 +541,16 @@ def decode(coded: bytes, size: int, priors: Priors) -> bytes:
     data = Bytes(coded, priors)
     first = data.take(1)[0]
     holds, how = first >> 4, first & 15
-    if holds > 1 or how > 2:
+    if holds > 2 or how > 2:
         raise Broken("how")
     start, pitch, width, height, channels, kind = (data.varint() for _ in range(6))
     data.packed()
     others, odd = data.packed(), data.packed()
+    if holds == 2:
+        data.take(data.varint())  # the record of its stream
     body, each = data.rest(), 2 if kind else 1
     row = width * channels * each
-    if holds == 1:
+    if holds:
         size = pitch * height
     samples: list[list[int]]
     if how == 0:
