@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     type=size_between(1024, 2**30),
     metavar="SIZE",
     help="Cut the content into blocks of this size: larger ones compress better, smaller ones "
-    "give finer random access.  [default: 8 MiB for -1 to -4, 16 MiB for -5 to -9]",
+    "give finer random access.  [default: 8 MiB for -1 to -4, 16 MiB for -5 to -9 or "
+    "all of a PNG file]",
 )
 @options.verify
 @options.streams

@@ -168,6 +168,20 @@ def starts_picture(raw: bytes) -> bool:
     return detect.looks(raw)
 
 
+def whole_picture(raw: bytes, most: int) -> bool:
+    """Whether `raw` starts like a file that :func:`pixels` takes only as a whole.
+
+    With at most so many bytes of pixels.
+    """
+    from ncz.formats.pixels import detect
+
+    if not detect.starts_png(raw):
+        return False
+    from ncz.formats.pixels import png
+
+    return png.foreseen(raw, most)
+
+
 def text(models: tuple[ModelRef, ...], windows: tuple[int, int, int], streams: int | None) -> Coder:
     """One or two language models, all that the header lists, mixed with contexts.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import BinaryIO
 
 from ncz.codec import checks
@@ -19,6 +21,7 @@ from ncz.formats.levels import Plan
 from ncz.formats.options import CompressOptions, check_crew, fit_crew, fit_threads, held, planned
 
 Bytes = bytes | bytearray | memoryview
+_HEAD = 64  # bytes that tell of a picture's size
 
 
 class Compressor:
@@ -95,6 +98,7 @@ class Encoder:
         self._raw: deque[bytes] = deque()  # of the blocks in flight
         # A cut looks one byte ahead: only where content goes on are records to be kept whole.
         self._full = plan.block_size + (plan.cut is not None)
+        self._whole: Plan | None = None  # for content that may be one block as a whole
         self._pipeline: Pipeline[bytes, _Coded] = self._working()
         self._member: _Member | None = None
         self._finished = False
@@ -123,7 +127,7 @@ class Encoder:
         if limit is not None and plan.pictures:
             # Pictures take more; where it is not there, they are coded as other content is.
             most = levels.with_pictures(plan).memory + held(1, size)
-            plan = replace(plan, pictures=most <= limit)
+            plan = replace(plan, pictures=most <= limit, whole=_fitting(plan, limit))
         if crew is None:
             threads = fit_threads(options.threads, plan.memory, size, limit)
         else:
@@ -147,7 +151,7 @@ class Encoder:
             room = self._full - len(self._buffer)
             self._buffer += view[:room]
             view = view[room:]
-            while len(self._buffer) == self._full:
+            while len(self._buffer) >= self._full and not self._waits():
                 yield from self._submit()
         while self._pipeline.ready:
             yield from self._emit()
@@ -156,6 +160,8 @@ class Encoder:
         """The same as :meth:`finish` for such a caller."""
         self._check_open()
         self._finished = True
+        if self._whole is not None:
+            yield from self._submit_whole(self._whole)
         while self._buffer:
             yield from self._submit()
         if self._next_kept() is not None:
@@ -177,10 +183,50 @@ class Encoder:
         if self._finished:
             raise ValueError("this compressor has already written the end of its file")
 
+    def _waits(self) -> bool:
+        """Whether to read on beyond a block, for the content may have to be in one: a PNG file."""
+        if self._whole is None:
+            self._whole = levels.kept_whole(self._plan, bytes(self._buffer[:_HEAD]))
+        else:  # it is too large after all
+            self._whole = None
+            self._plan = replace(self._plan, whole=None)
+        self._full = self._plan.block_size + (self._plan.cut is not None)
+        if self._whole is not None:
+            self._full = self._whole.block_size + 1
+        return self._whole is not None
+
+    def _submit_whole(self, plan: Plan) -> Iterator[bytes | Wait]:
+        """Lay all that there is as one block; if it is no picture after all, leave it as it is."""
+        raw, self._buffer = bytes(self._buffer), bytearray()
+        kept = self._next_kept()
+        if kept is not None and kept.head.raw_size == len(raw):
+            self._plan = plan
+            yield from self._keep(kept, raw)
+            return
+        if kept is None:
+            self._pipeline.close()
+            work = partial(_code, plan, known=levels.picture_only(plan))
+            self._pipeline = Pipeline(work, self._threads, self._crew)
+            self._pipeline.submit(raw)
+            if not self._pipeline.ready:
+                yield Wait(self._pipeline)
+            block = self._pipeline.take()
+            if plan.coders[block.coder].spec.id == coders.PIXELS:
+                self._plan = plan
+                yield from self._lay(block, raw)
+                return
+            self._pipeline.close()
+            self._pipeline = self._working()
+        else:  # an earlier run found that it is none
+            self._kept = chain((kept,), self._kept)
+        self._plan = replace(self._plan, whole=None)
+        self._full = self._plan.block_size
+        self._buffer += raw
+
     def _submit(self) -> Iterator[bytes | Wait]:
         if self._pipeline.full:
             yield from self._emit()
-        raw = bytes(self._buffer)
+        raw = bytes(self._buffer[: self._full])
         known: levels.Coded = {}
         if self._plan.cut is not None:
             raw = raw[: self._plan.cut(raw, self._plan.block_size)]
@@ -208,6 +254,9 @@ class Encoder:
             self._raw.append(raw)
             self._pipeline.submit(raw)
             return
+        yield from self._keep(kept, raw)
+
+    def _keep(self, kept: Block, raw: bytes) -> Iterator[bytes]:
         _check_same(self._plan, kept, raw, self._crew)
         self.kept_raw += len(raw)
         self.kept_blocks += 1
@@ -253,6 +302,18 @@ class _Coded:
     coded: bytes
     raw_check: int
     coded_check: int
+
+
+def _fitting(plan: Plan, limit: int) -> int | None:
+    """The largest file of a picture that may be one block, by what coding it takes."""
+    if plan.whole is None:
+        return None
+    coder = coders.pixels()
+
+    def needed(size: int) -> int:
+        return coder.memory(size) + size * plan.verifies(coder) + held(1, size)
+
+    return bisect_right(range(plan.whole + 1), limit, key=needed) - 1
 
 
 def _memory(plan: Plan) -> int:

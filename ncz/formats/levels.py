@@ -31,6 +31,7 @@ _MIXING = 6  # the level of context mixing that stands beside the language model
 _ZSTD_LEVEL = 3
 _MIB = 1 << 20
 _OF_PICTURES = 5  # the first level that looks for pictures
+_WHOLE = 256 * _MIB  # of a picture's file that cannot be cut, and of its pixels
 _OF_RECORDS = (coders.RECORDS, coders.CIRCUIT)
 _RECORDS_BLOCK = 4 * _MIB  # as a matrix of integers it is many times as large
 WINDOWS = {7: (2048, 1536, 512), 8: (4096, 2048, 1024), 9: (8192, 4096, 0)}
@@ -55,6 +56,8 @@ class Plan:
             of these.
         only: a block that no circuit codes is an error; a circuit codes it whatever it takes.
         pictures: a file that starts like a picture may have its coder, too: see :func:`pictured`.
+        whole: the most bytes of a block that is a whole file, where a picture's cannot be cut: see
+            :func:`kept_whole`. None: no block is larger than others.
     """
 
     coders: tuple[Coder, ...]
@@ -64,6 +67,7 @@ class Plan:
     cut: Cut | None = None
     only: bool = False
     pictures: bool = False
+    whole: int | None = None
 
     @property
     def open(self) -> bool:
@@ -116,22 +120,26 @@ def plan(
     if level not in LEVELS:
         raise ValueError(f"levels are 1 to 9, not {level}")
     size = size_of_blocks(level, block_size)
+    whole = _WHOLE if block_size is None else None
     if level == 1 and circuit is None:
         return Plan((coders.store(), coders.zstd(_ZSTD_LEVEL)), size)
     mixing = coders.contextmix(max(2, min(level, _MIXING)))
     if circuit is not None:
         of_records, model, cut = coders.circuit(circuit)
         others = (coders.store(),) if only else (coders.store(), mixing)
-        found = (*others, *of_records)
-        return Plan(found, block_size or _RECORDS_BLOCK, (model,), cut=cut, only=only)
+        both = (*others, *of_records)
+        return Plan(both, block_size or _RECORDS_BLOCK, (model,), cut=cut, only=only)
     if level not in MODEL_LEVELS:
-        return Plan((coders.store(), mixing), size, pictures=level >= _OF_PICTURES)
+        found = (coders.store(), mixing)
+        if level < _OF_PICTURES:
+            return Plan(found, size)
+        return Plan(found, size, pictures=True, whole=whole)
     if gguf is not None:
         llama, read = coders.llama(gguf, WINDOWS[level])
         return Plan((coders.store(), mixing, llama), size, (read,))
     models = (*(_larger() if level == _TWO_MODELS else ()), _model())
     text = coders.text(models, WINDOWS[level], streams)
-    return Plan((coders.store(), mixing, text), size, models, pictures=True)
+    return Plan((coders.store(), mixing, text), size, models, pictures=True, whole=whole)
 
 
 def size_of_blocks(level: int, wanted: int | None = None) -> int:
@@ -189,6 +197,24 @@ def pictured(plan: Plan, raw: bytes) -> Plan:
         return with_pictures(plan)
     row, cut = more
     return replace(with_pictures(plan, row), cut=cut)
+
+
+def kept_whole(plan: Plan, raw: bytes) -> Plan | None:
+    """`plan` for a file that starts with `raw` and is to be one block; None if it is not.
+
+    That is a PNG file, whose stream has to be there as a whole, with pixels that are not too many.
+    Who knows only that it may be one finds out by :func:`encode` and :func:`picture_only`.
+    """
+    if plan.whole is None or not plan.pictures or plan.whole <= plan.block_size:
+        return None
+    if not coders.whole_picture(raw, min(plan.whole, _WHOLE)):
+        return None
+    return with_pictures(replace(plan, block_size=plan.whole, whole=None))
+
+
+def picture_only(plan: Plan) -> Coded:
+    """What :func:`encode` is told is known, so that the coder of pictures is the only one."""
+    return {coder.spec: None for coder in plan.coders[1:] if coder.spec.id != coders.PIXELS}
 
 
 def with_pictures(plan: Plan, row: Raster | None = None) -> Plan:

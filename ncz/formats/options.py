@@ -30,8 +30,9 @@ class CompressOptions:
         level: 1 (fast) to 9 (small).
         threads: blocks coded side by side; 0 means one per available core. Never changes the
             output.
-        block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose. Larger is
-            smaller in total; smaller gives finer random access and less lost to damage.
+        block_size: raw bytes of a block, 1 KiB to 1 GiB; None lets the level choose,
+            and from level 5 on a PNG file of up to 256 MiB be one block. Larger is smaller in
+            total; smaller gives finer random access and less lost to damage.
         memlimit: bytes of working memory; fewer threads are used to keep it. None: no limit.
         streams: into how many streams a language model's text is cut, 1 to 64; None lets the
             level and the block choose. More decode faster and compress less.

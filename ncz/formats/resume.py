@@ -12,6 +12,7 @@ where it would have put what it codes, so the output cannot differ from an unint
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from ncz.codec import checks
@@ -129,6 +130,8 @@ def _blocks(start: MemberStart, events: Iterator[Event], plan: Plan) -> Iterator
 def _difference(header: Header, plan: Plan) -> str | None:
     """What tells this header from the one that `plan` writes for a block of its block size."""
     size = header.block_size
+    if plan.pictures and plan.whole is not None and plan.block_size < size <= plan.whole:
+        plan = replace(plan, block_size=plan.whole)  # whether it is one block is seen later
     if size > plan.block_size:
         return f"it has blocks of {size} bytes, and now they are to have {plan.block_size}"
     # Only a block that is all there is may be smaller, and leave out what it has no use for.

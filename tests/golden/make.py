@@ -166,7 +166,7 @@ def by_text(
     runs: tuple[Any, ...] = (),
 ) -> bytes:
     """A member of one block, by the text coder."""
-    models = (standins.model(standins.FIRST),)
+    models: tuple[Any, ...] = (standins.model(standins.FIRST),)
     if two:
         models += (standins.model(standins.SECOND),)
     return by((coders.text(models, windows, streams),), content, 1 << 20, models, runs)
@@ -517,7 +517,7 @@ def changed(manifest: dict[str, Any]) -> list[str]:
 
 def main(names: list[str]) -> int:
     """Make what is named, or list what could be."""
-    manifest = {"good": {}, "bad": {}}
+    manifest: dict[str, dict[str, Any]] = {"good": {}, "bad": {}}
     if MANIFEST.exists():
         manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
     there = manifest["good"] | manifest["bad"]

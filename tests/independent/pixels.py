@@ -547,7 +547,7 @@ def decode(coded: bytes, size: int, priors: Priors) -> bytes:
     data.packed()
     others, odd = data.packed(), data.packed()
     if holds == 2:
-        data.take(data.varint())
+        data.take(data.varint())  # the record of its stream
     body, each = data.rest(), 2 if kind else 1
     row = width * channels * each
     if holds:

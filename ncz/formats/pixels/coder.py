@@ -86,6 +86,8 @@ class PixelsCoder:
             except png.NotApart:
                 return None
             where, content, rest, record = apart.raster, apart.rows, apart.rest, apart.record
+            content = content.reshape(-1)
+            content.flags.writeable = False  # as other files are: one machine code for both
             holds = _PNG if record is None else _TOKENS
         else:
             found = raster.find(raw)
@@ -93,7 +95,7 @@ class PixelsCoder:
                 found = raster.on(self.row, raw)
             if found is None:
                 return None
-            where, holds, content, rest = found, _PLAIN, raw, b""
+            where, holds, content, rest = found, _PLAIN, np.frombuffer(raw, np.uint8), b""
         if where.values < _LEAST or _needed(where, len(raw), holds) > self.memory(len(raw)):
             return None
         samples, others = where.take(content)
@@ -137,7 +139,7 @@ class PixelsCoder:
         content = where.put(_decoded(coded[at:], head, odd), others, size)
         if head.holds != _PLAIN:
             return png.put(Apart(where, content, rest, record), raw_size)
-        return content
+        return content.tobytes()
 
 
 @dataclass(frozen=True)
@@ -211,9 +213,8 @@ def _coded(samples: NDArray[np.integer], photo_cd: bool) -> tuple[int, bytes, by
         separated = photocd.separate(np.ascontiguousarray(samples, np.uint8))
         if separated is not None:
             return _PHOTO_CD, _of_photo_cd(separated), _odd(samples, photocd.join(separated))
-    whole = samples.tobytes()
     if _mixes(samples):
-        mixed = payloads.mixing().encode(whole)
+        mixed = payloads.mixing().encode(samples.tobytes())
         if mixed is not None:
             return _MIXED, mixed, b""
     return _PLANES, planes.encode(_planes(samples), _top(samples.dtype)), b""
@@ -228,9 +229,10 @@ def _mixes(samples: NDArray[np.integer]) -> bool:
     return mixed is not None and len(mixed) < len(planes.encode(_planes(part), _top(part.dtype)))
 
 
-def _planes(samples: NDArray[np.integer]) -> NDArray[np.int32]:
+def _planes(samples: NDArray[np.integer]) -> NDArray[np.integer]:
     order = list(_ORDERS[samples.shape[2]])
-    return np.ascontiguousarray(samples.transpose(2, 0, 1)[order], np.int32)
+    found: NDArray[np.integer] = samples.transpose(2, 0, 1)[order]
+    return found
 
 
 def _top(dtype: np.dtype[np.integer]) -> int:
@@ -303,5 +305,5 @@ def _decoded(coded: bytes, head: _Head, odd: bytes) -> NDArray[np.integer]:
     found = planes.decode(coded, (channels, height, width), _top(dtype))
     order = _ORDERS[channels]
     back = [order.index(channel) for channel in range(channels)]
-    samples: NDArray[np.integer] = found[back].transpose(1, 2, 0).astype(dtype)
+    samples: NDArray[np.integer] = np.stack([found[k] for k in back], 2).astype(dtype, copy=False)
     return samples

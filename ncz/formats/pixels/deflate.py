@@ -69,7 +69,7 @@ def deflate(raw: bytes | NDArray[np.uint8], how: Parameters) -> bytes:
     >>> deflate(text, Parameters(9, DEFAULT, 8, 15)) == made.compress(text) + made.flush()
     True
     """
-    data = np.frombuffer(bytearray(raw), np.uint8)
+    data = raw if isinstance(raw, np.ndarray) else np.frombuffer(bytearray(raw), np.uint8)
     out = np.zeros(_room(data.size), np.uint8)
     size = _run(data, how, out, np.zeros(0, np.uint8))
     return out[:size].tobytes()
@@ -119,8 +119,11 @@ def insert(data: np.ndarray, at: int, bits: int, heads: np.ndarray, previous: np
 def longest(
     data: np.ndarray, at: int, match: int, best: int, ahead: int, setup: np.ndarray,
     previous: np.ndarray,
-) -> tuple[int, int]:  # fmt: skip
-    """Length of the longest match that is longer than `best`, and where it starts."""
+) -> tuple[int, int, int]:  # fmt: skip
+    """Length of the longest match that is longer than `best`, and where it starts.
+
+    And the steps that this took: places looked at, and bytes of theirs found to be the same.
+    """
     chain = setup[3]
     if best >= setup[0]:
         chain >>= 2
@@ -130,12 +133,15 @@ def longest(
     mask = previous.size - 1
     start = np.int64(0)
     most = min(np.int64(_LONGEST), ahead)
+    steps = np.int64(0)
     while True:
+        steps += 1
         # What lies behind the end equals nothing: a match that gets there has ended the search.
         if best < most and data[match + best] == data[at + best] and data[match] == data[at]:
             length = np.int64(0)
             while length < most and data[match + length] == data[at + length]:
                 length += 1
+            steps += length
             if length > best:
                 start = match
                 best = length
@@ -143,9 +149,9 @@ def longest(
                     break
         match = np.int64(previous[match & mask])
         chain -= 1
-        if match <= limit or chain == 0:
+        if match <= limit or chain <= 0:
             break
-    return min(best, ahead), start
+    return min(best, ahead), start, steps
 
 
 @jit
@@ -196,7 +202,7 @@ def _deflate(
                 found = insert(data, at, bits, heads, previous)
             length = np.int64(_SHORTEST - 1)
             if found != 0 and at - found <= reach:
-                length, start = longest(data, at, found, length, ahead, setup, previous)
+                length, start, _ = longest(data, at, found, length, ahead, setup, previous)
             if length >= _SHORTEST:
                 tokens[count] = length - _SHORTEST | (at - start) << 16
                 if length <= lazy and ahead - length >= _SHORTEST:
@@ -216,7 +222,7 @@ def _deflate(
             before, before_start = length, start
             length = np.int64(_SHORTEST - 1)
             if found != 0 and before < lazy and at - found <= reach:
-                length, start = longest(data, at, found, max(before, 2), ahead, setup, previous)
+                length, start, _ = longest(data, at, found, max(before, 2), ahead, setup, previous)
                 if length <= 5 and (
                     strategy == FILTERED or (length == _SHORTEST and at - start > _FAR)
                 ):

@@ -20,9 +20,12 @@ FAREST = 32768
 
 # Indices into the setup; those below 7 are as in deflate.py.
 GOOD, LAZY, NICE, CHAIN, DROP, WINDOW, HASH, FAR, SLOW = range(9)
-_INSERTED, _KNOWN, _LENGTH, _START, _NEXT, _NEXT_START = range(6)
+_INSERTED, _KNOWN, _LENGTH, _START, _NEXT, _NEXT_START, _SPENT, _IN_VAIN = range(8)
 _RING = 1 << 16  # more than any distance and what is looked at ahead
-_STEPS = 4096  # of a chain, when a distance is sought
+_PLACES = 4096  # of a chain, when a distance is sought
+_BUDGET = 4096  # steps for each byte so far, and
+_SPARE = 1 << 22  # some more; then chains are
+_SHORT = 4  # places long
 
 
 class Search(NamedTuple):
@@ -32,12 +35,15 @@ class Search(NamedTuple):
         heads: int32[2^hash bits], where three such bytes stood last.
         previous: int32[2^16], where the same stood before.
         setup: int64[9], by the indices above.
-        state: int64[6], what was looked at already.
+        short: the same with chains as short as they are when steps were too many.
+        state: int64[8], what was looked at already, and steps: places that were looked at, and
+            bytes found to be the same there. An encoder's in vain, which no decoder takes, apart.
     """
 
     heads: NDArray[np.int32]
     previous: NDArray[np.int32]
     setup: NDArray[np.int64]
+    short: NDArray[np.int64]
     state: NDArray[np.int64]
 
 
@@ -72,7 +78,16 @@ def valid(found: NDArray[np.int64]) -> bool:
 def search(found: NDArray[np.int64]) -> Search:
     """A search that has seen nothing yet."""
     heads = np.zeros(1 << int(found[HASH]), np.int32)
-    return Search(heads, np.zeros(_RING, np.int32), found, np.zeros(6, np.int64))
+    short = found.copy()
+    # A fourth of them is taken after a good match: one place at least.
+    short[CHAIN] = min(int(found[CHAIN]), _SHORT)
+    return Search(heads, np.zeros(_RING, np.int32), found, short, np.zeros(8, np.int64))
+
+
+@lean
+def _many(at: int, s: Search) -> bool:
+    """Whether the steps so far are more than a search may take."""
+    return bool(s.state[_SPENT] > _SPARE + at * _BUDGET)
 
 
 @lean
@@ -87,7 +102,9 @@ def _look(data: np.ndarray, at: int, best: int, s: Search) -> tuple[int, int]:
     found = np.int64(s.previous[at & (_RING - 1)])
     if found == 0 or at - found > s.setup[WINDOW] - AHEAD:
         return np.int64(2), np.int64(0)
-    length, start = longest(data, at, found, best, ahead, s.setup, s.previous)
+    setup = s.short if _many(at, s) else s.setup
+    length, start, steps = longest(data, at, found, best, ahead, setup, s.previous)
+    s.state[_SPENT] += steps
     if length <= max(best, s.setup[DROP]) or (length == 3 and at - start > s.setup[FAR]):
         return np.int64(2), np.int64(0)
     return length, start
@@ -135,7 +152,13 @@ def advance(data: np.ndarray, at: int, length: int, s: Search) -> None:
 
 @lean
 def rank(data: np.ndarray, at: int, length: int, distance: int, most: int, s: Search) -> int:
-    """How many nearer places have a match as long, or -1 if it is not found among `most`."""
+    """How many nearer places have a match as long, or -1 if it is not found among `most`.
+
+    What was sought in vain is no step of a decoder's, which is not told of a place; so where that
+    was too much, nothing is sought.
+    """
+    if s.state[_IN_VAIN] > _SPARE + at * _BUDGET:
+        return -1
     return int(_walk(data, at, length, distance, most, s)[0])
 
 
@@ -153,18 +176,22 @@ def _walk(
         return np.int64(-1), np.int64(0)
     match = np.int64(s.previous[at & (_RING - 1)])
     place = np.int64(0)
-    for _ in range(_STEPS):
+    steps = np.int64(0)
+    for _ in range(_SHORT if _many(at, s) else _PLACES):
         if match == 0 or at - match > FAREST:
             break
         same = np.int64(0)
         if data[match + length - 1] == data[at + length - 1]:
             while same < length and data[match + same] == data[at + same]:
                 same += 1
+        steps += 1 + same
         if same == length:
             if at - match == distance or (distance == 0 and place == most):
+                s.state[_SPENT] += steps
                 return place, at - match
             place += 1
             if place > most:
                 break
         match = np.int64(s.previous[match & (_RING - 1)])
+    s.state[_IN_VAIN] += steps
     return np.int64(-1), np.int64(0)

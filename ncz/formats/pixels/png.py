@@ -38,13 +38,13 @@ class Apart:
 
     Attributes:
         raster: where the samples are in `rows`.
-        rows: the unfiltered rows, one after the other.
+        rows: uint8[height, bytes of a row], the unfiltered rows.
         rest: all else, but
         record: how the stream is another one than zlib's; None if it is zlib's.
     """
 
     raster: Raster
-    rows: bytes
+    rows: NDArray[np.uint8]
     rest: bytes
     record: bytes | None = None
 
@@ -55,17 +55,9 @@ def take(raw: bytes, most: int) -> Apart:
     Raises:
         NotApart: it is none, or does not come back from its parts.
     """
-    before, sizes, after, stream, head = _chunks(raw)
-    width, height, depth, colour, method, filtering, interlaced = head
-    if colour not in _CHANNELS or method or filtering or interlaced:
-        raise NotApart("it is interlaced, or of a kind that is not known")
-    if depth not in (1, 2, 4, 8, 16) or not width or not height:
-        raise NotApart("its head gives no picture")
-    channels = _CHANNELS[colour]
-    row = (width * channels * depth + 7) // 8
-    if height * (row + 1) > most:
-        raise NotApart("its pixels are too many")
-    raster = _raster(row, width, height, channels, depth)
+    raster, step = _said(raw, most)
+    height, row = raster.height, raster.pitch
+    before, sizes, after, stream = _chunks(raw)
     unpacked = zlib.decompressobj()
     try:
         filtered = unpacked.decompress(stream, height * (row + 1) + 1)
@@ -73,18 +65,20 @@ def take(raw: bytes, most: int) -> Apart:
         raise NotApart("its stream is damaged") from None
     if len(filtered) != height * (row + 1) or not unpacked.eof or unpacked.unused_data:
         raise NotApart("its stream does not hold its pixels, or more than these")
-    lines = np.frombuffer(bytearray(filtered), np.uint8).reshape(height, row + 1)
+    lines = _owned(filtered).reshape(height, row + 1)
+    del filtered
     kinds = np.ascontiguousarray(lines[:, 0])
     if kinds.max() > 4:
         raise NotApart("a filter is none")
     rows = np.zeros((height, row), np.uint8)
-    step = max(1, channels * depth // 8)
     filters.unfilter(lines, rows, step)
-    coded = np.frombuffer(bytearray(stream[2:-_CHECK]), np.uint8)
-    how = _search(lines.reshape(-1), coded, stream)
+    coded = _owned(stream)[2:-_CHECK]
+    how = _search(lines.reshape(-1), coded, stream[:2])
     record = tokens.take(lines.reshape(-1), coded) if how is None else None
     if how is None and record is None:
         raise NotApart("its stream is like nothing that zlib makes")
+    zhead = stream[:2]
+    del lines, coded, stream
     rest = b"".join(
         (
             bytes([*(how or ()), step]),
@@ -93,15 +87,24 @@ def take(raw: bytes, most: int) -> Apart:
             varint.encode(len(sizes)),
             *(varint.encode(size) for size in _folded(sizes)),
             before,
-            stream[:2],
+            zhead,
             kinds.tobytes(),
             after,
         )
     )
-    apart = Apart(raster, rows.tobytes(), rest, record)
+    apart = Apart(raster, rows, rest, record)
     if put(apart, len(raw)) != raw:
         raise NotApart("it does not come back the same")
     return apart
+
+
+def foreseen(raw: bytes, most: int) -> bool:
+    """Whether a file that starts with `raw` may be taken apart, as far as its head tells."""
+    try:
+        _said(raw, most)
+    except NotApart:
+        return False
+    return True
 
 
 def put(apart: Apart, size: int) -> bytes:
@@ -130,34 +133,58 @@ def put(apart: Apart, size: int) -> bytes:
     except (varint.Incomplete, ValueError, TypeError, IndexError):
         raise FormatError("the parts of a PNG file are damaged") from None
     height, row = raster.height, raster.pitch
-    if len(rest) != at + before + 2 + height + after or len(rows) != height * row:
+    if len(rest) != at + before + 2 + height + after or rows.size != height * row:
         raise FormatError("the parts of a PNG file are damaged")
     head, zhead = rest[at : at + before], rest[at + before : at + before + 2]
     at += before + 2
     lines = np.zeros((height, row + 1), np.uint8)
     lines[:, 0] = np.minimum(np.frombuffer(rest[at : at + height], np.uint8), 4)
-    filters.filter_lines(np.frombuffer(bytearray(rows), np.uint8).reshape(height, row), lines, step)
-    raw = lines.tobytes()
+    filters.filter_lines(rows.reshape(height, row), lines, step)
+    raw = lines.reshape(-1)
     told = sum(sizes) - len(zhead) - _CHECK
     if not 0 < told <= size:
         raise FormatError("the stream of a PNG file has another size")
     if how is not None:
         coded = deflate.deflate(raw, how)
     else:
-        coded = tokens.put(lines.reshape(-1), record or b"", told).tobytes()
-    stream = zhead + coded + struct.pack(">I", zlib.adler32(raw))
+        coded = tokens.put(raw, record or b"", told).tobytes()
     if told != len(coded):
         raise FormatError("the stream of a PNG file has another size")
-    out, start = [head], 0
+    stream = memoryview(b"".join((zhead, coded, struct.pack(">I", zlib.adler32(lines.data)))))
+    del coded, raw, lines
+    out: list[bytes | memoryview] = [head]
+    start = 0
     for length in sizes:
-        chunk = b"IDAT" + stream[start : start + length]
-        out += [struct.pack(">I", length), chunk, struct.pack(">I", zlib.crc32(chunk))]
+        part = stream[start : start + length]
+        check = zlib.crc32(part, zlib.crc32(b"IDAT"))
+        out += [struct.pack(">I", length), b"IDAT", part, struct.pack(">I", check)]
         start += length
     out.append(rest[at + height :])
-    found = b"".join(out)
-    if len(found) != size:
+    if sum(map(len, out)) != size:
         raise FormatError("a PNG file has another size")
-    return found
+    return b"".join(out)
+
+
+def _owned(data: bytes) -> NDArray[np.uint8]:
+    """A copy: arrays that are read alone would need machine code of their own."""
+    return np.array(np.frombuffer(data, np.uint8))
+
+
+def _said(raw: bytes, most: int) -> tuple[Raster, int]:
+    """The raster in the rows, and the bytes of a pixel, by the file's head."""
+    if not raw.startswith(SIGNATURE) or raw[12:16] != b"IHDR" or len(raw) < 45:
+        raise NotApart("it is no PNG file")
+    head = struct.unpack_from(">IIBBBBB", raw, 16)
+    width, height, depth, colour, method, filtering, interlaced = head
+    if colour not in _CHANNELS or method or filtering or interlaced:
+        raise NotApart("it is interlaced, or of a kind that is not known")
+    if depth not in (1, 2, 4, 8, 16) or not width or not height:
+        raise NotApart("its head gives no picture")
+    channels = _CHANNELS[colour]
+    row = (width * channels * depth + 7) // 8
+    if height * (row + 1) > most:
+        raise NotApart("its pixels are too many")
+    return _raster(row, width, height, channels, depth), max(1, channels * depth // 8)
 
 
 def _raster(row: int, width: int, height: int, channels: int, depth: int) -> Raster:
@@ -168,10 +195,7 @@ def _raster(row: int, width: int, height: int, channels: int, depth: int) -> Ras
     return Raster(0, row, row, height, 1, 0)
 
 
-def _chunks(raw: bytes) -> tuple[bytes, list[int], bytes, bytes, tuple[int, ...]]:
-    if not raw.startswith(SIGNATURE) or raw[12:16] != b"IHDR" or len(raw) < 45:
-        raise NotApart("it is no PNG file")
-    head = struct.unpack_from(">IIBBBBB", raw, 16)
+def _chunks(raw: bytes) -> tuple[bytes, list[int], bytes, bytes]:
     at, sizes, parts, first = len(SIGNATURE), [], [], 0
     while at + 12 <= len(raw):
         (length,) = struct.unpack_from(">I", raw, at)
@@ -191,7 +215,7 @@ def _chunks(raw: bytes) -> tuple[bytes, list[int], bytes, bytes, tuple[int, ...]
     stream = b"".join(parts)
     if not sizes or len(stream) < 8:
         raise NotApart("it has no pixels")
-    return raw[:first], sizes, raw[at:], stream, head
+    return raw[:first], sizes, raw[at:], stream
 
 
 def _folded(sizes: list[int]) -> list[int]:
@@ -214,11 +238,11 @@ def _unfolded(rest: bytes, at: int, count: int, first: list[int]) -> tuple[list[
     return sizes, at
 
 
-def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], whole: bytes) -> Parameters | None:
-    """What zlib was told, or None where it does not make this stream."""
-    window = (whole[0] >> 4) + 8
+def _search(lines: NDArray[np.uint8], stream: NDArray[np.uint8], head: bytes) -> Parameters | None:
+    """What zlib was told, or None where it does not make this stream. `head` is zlib's."""
+    window = (head[0] >> 4) + 8
     windows = sorted({max(window, 9), 15}, key=lambda n: n != window)
-    first = {0: (1, 2, 6, 9), 1: (3, 2, 4, 5, 1), 2: (6, 9), 3: (9, 8, 7, 6)}[whole[1] >> 6]
+    first = {0: (1, 2, 6, 9), 1: (3, 2, 4, 5, 1), 2: (6, 9), 3: (9, 8, 7, 6)}[head[1] >> 6]
     levels = list(first) + [level for level in range(9, 0, -1) if level not in first]
     seen: set[tuple[int, ...]] = set()
     for bits, memory, strategy, level in itertools.product(

@@ -70,20 +70,23 @@ class Raster:
             and self.end <= size
         )
 
-    def take(self, raw: bytes) -> tuple[NDArray[np.integer], bytes]:
-        """Samples[height, width, channels], and all other bytes."""
-        rows = self._rows(np.frombuffer(raw, np.uint8))
-        samples = np.ascontiguousarray(rows).view(DTYPES[self.dtype])
+    def take(self, raw: NDArray[np.uint8]) -> tuple[NDArray[np.integer], bytes]:
+        """Samples[height, width, channels] of uint8[n], and all other bytes."""
+        samples = np.ascontiguousarray(self._rows(raw)).view(DTYPES[self.dtype])
         samples = samples.reshape(self.height, self.width, self.channels)
-        return samples, np.frombuffer(raw, np.uint8)[self._others(len(raw))].tobytes()
+        return samples, raw[self._others(raw.size)].tobytes() if self._has_others(raw.size) else b""
 
-    def put(self, samples: NDArray[np.integer], others: bytes, size: int) -> bytes:
-        """The bytes again. `others` must be as many as are not samples."""
+    def put(self, samples: NDArray[np.integer], others: bytes, size: int) -> NDArray[np.uint8]:
+        """The bytes again, uint8[size]. `others` must be as many as are not samples."""
         out = np.zeros(size, np.uint8)
-        out[self._others(size)] = np.frombuffer(others, np.uint8)
+        if self._has_others(size):
+            out[self._others(size)] = np.frombuffer(others, np.uint8)
         flat = np.ascontiguousarray(samples, DTYPES[self.dtype]).view(np.uint8)
         self._rows(out)[:] = flat.reshape(self.height, self.row)
-        return out.tobytes()
+        return out
+
+    def _has_others(self, size: int) -> bool:
+        return size != self.row * self.height
 
     def _rows(self, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.lib.stride_tricks.as_strided(

@@ -5,8 +5,8 @@ which tokens they have, by which codes. Each choice is guessed (:mod:`ncz.format
 :mod:`ncz.formats.pixels.heads`), and what is recorded is how it differs. As preflate (Dirk Steinke)
 and grittibanzli do.
 
-How long it takes is linear in the size: at each byte a search looks at no more than twice 4096
-places and 258 bytes at each, which it rarely comes near, and at 4096 where a distance is odd.
+How long it takes is linear in the size: a search may take 4096 steps a byte, which no picture has
+been seen to need, and looks at few places when it has taken more.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ _SAMPLES = 4000  # pixels that are looked at first
 _LEAST_SHARE = 0.9  # of them that must be such colours
 _MOST_ODD = 0.04  # pixels that may be listed
 _SMALLEST = 32  # rows and columns
+_AT_ONCE = 1 << 20  # pixels that conversions take at a time, for memory
 
 
 class Separated(NamedTuple):
@@ -36,13 +37,13 @@ class Separated(NamedTuple):
 
     Attributes:
         phase: column, row of the first chroma sample, each 0 or 1.
-        luma: int32[height, width], 0 to TOP.
-        chroma: int32[2, half height, half width], 0 to TOP.
+        luma: integers[height, width], 0 to TOP.
+        chroma: integers[2, half height, half width], 0 to TOP.
     """
 
     phase: tuple[int, int]
-    luma: NDArray[np.int32]
-    chroma: NDArray[np.int32]
+    luma: NDArray[np.integer]
+    chroma: NDArray[np.integer]
 
 
 def separate(rgb: NDArray[np.uint8]) -> Separated | None:
@@ -72,7 +73,13 @@ def separate(rgb: NDArray[np.uint8]) -> Separated | None:
 
 def join(planes: Separated) -> NDArray[np.uint8]:
     """RGB, uint8[height, width, 3], of planes: nearly always what they were separated from."""
-    return _joined(planes.luma, scaled(planes.chroma, planes.luma.shape, planes.phase))
+    height, width = planes.luma.shape
+    out = np.empty((height, width, 3), np.uint8)
+    chroma = scaled(planes.chroma, planes.luma.shape, planes.phase)
+    rows = max(1, _AT_ONCE // width)
+    for y in range(0, height, rows):
+        out[y : y + rows] = _joined(planes.luma[y : y + rows], chroma[:, y : y + rows])
+    return out
 
 
 def halves(height: int, width: int, phase: tuple[int, int]) -> tuple[int, int]:
@@ -81,22 +88,26 @@ def halves(height: int, width: int, phase: tuple[int, int]) -> tuple[int, int]:
 
 
 def scaled(
-    chroma: NDArray[np.int32], shape: tuple[int, ...], phase: tuple[int, int]
+    chroma: NDArray[np.integer], shape: tuple[int, ...], phase: tuple[int, int]
 ) -> NDArray[np.int32]:
     """Chroma for every pixel, int32[2, height, width]: the mean of the samples next to it."""
     height, width = shape
     px, py = phase
     rows, columns = chroma.shape[1:]
-    y = np.arange(height) - py
     x = np.arange(width) - px
-    top, bottom = np.clip(y >> 1, 0, rows - 1), np.clip((y + 1) >> 1, 0, rows - 1)
     left, right = np.clip(x >> 1, 0, columns - 1), np.clip((x + 1) >> 1, 0, columns - 1)
-    upper, lower = chroma[:, top], chroma[:, bottom]
-    total = upper[:, :, left] + upper[:, :, right] + lower[:, :, left] + lower[:, :, right]
-    return np.ascontiguousarray((total + 2) >> 2, np.int32)
+    out = np.empty((2, height, width), np.int32)
+    at_once = max(1, _AT_ONCE // width)
+    for start in range(0, height, at_once):
+        y = np.arange(start, min(start + at_once, height)) - py
+        upper = chroma[:, np.clip(y >> 1, 0, rows - 1)].astype(np.int32)
+        lower = chroma[:, np.clip((y + 1) >> 1, 0, rows - 1)].astype(np.int32)
+        total = upper[:, :, left] + upper[:, :, right] + lower[:, :, left] + lower[:, :, right]
+        out[:, start : start + len(y)] = (total + 2) >> 2
+    return out
 
 
-def _joined(luma: NDArray[np.int32], chroma: NDArray[np.int32]) -> NDArray[np.uint8]:
+def _joined(luma: NDArray[np.integer], chroma: NDArray[np.integer]) -> NDArray[np.uint8]:
     y = luma.astype(np.int64) * _LUMA
     blue = (chroma[0].astype(np.int64) - ZERO) * _BLUE
     red = (chroma[1].astype(np.int64) - ZERO) * _RED

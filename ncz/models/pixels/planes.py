@@ -33,11 +33,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def encode(planes: NDArray[np.int32], top: int, known: int = 0) -> bytes:
-    """Coded bytes of planes, int32[planes, height, width], values 0 to `top` (at most 65,535).
+def encode(planes: NDArray[np.integer], top: int, known: int = 0) -> bytes:
+    """Coded bytes of planes[planes, height, width], values 0 to `top` (at most 65,535).
 
     Each plane is coded with the two before it as context. The first `known` ones are context alone;
-    a decoder is given them.
+    a decoder is given them. No more than the bands in work are copied.
 
     >>> picture = np.arange(48, dtype=np.int32).reshape(3, 4, 4)
     >>> bool((decode(encode(picture, 255), picture.shape, 255) == picture).all())
@@ -54,9 +54,9 @@ def decode(
     coded: bytes,
     shape: tuple[int, int, int],
     top: int,
-    known: NDArray[np.int32] | None = None,
-) -> NDArray[np.int32]:
-    """The planes, int32[shape]; any bytes give some.
+    known: NDArray[np.integer] | None = None,
+) -> NDArray[np.integer]:
+    """The planes, uint8 or uint16[shape], by what `top` needs; any bytes give some.
 
     Raises:
         FormatError: the sizes of the bands are not in them.
@@ -73,7 +73,7 @@ def decode(
         raise FormatError("the sizes of a picture's bands are damaged") from None
     if sum(sizes) > len(coded) - at:
         raise FormatError("the sizes of a picture's bands are damaged")
-    out = np.zeros(shape, np.int32)
+    out = np.zeros(shape, np.uint8 if top < 256 else np.uint16)
     if known is not None:
         out[:count] = known
     parts = []
@@ -94,7 +94,7 @@ def memory(shape: tuple[int, int, int]) -> int:
     cuts = _cuts(shape, 0)
     rows = max(last - first for first, last in cuts)
     values = shape[0] * shape[1] * shape[2]
-    return min(len(cuts), _AT_ONCE) * state.memory(shape[0], rows, shape[2]) + 8 * values
+    return min(len(cuts), _AT_ONCE) * state.memory(shape[0], rows, shape[2]) + 4 * values
 
 
 def _cuts(shape: tuple[int, ...], known: int) -> list[tuple[int, int]]:
@@ -111,7 +111,7 @@ def _each(work: Callable[[T], R], jobs: list[T]) -> list[R]:
 
 
 def _code(
-    planes: NDArray[np.int32], top: int, known: int, code: NDArray[np.uint8] | None
+    planes: NDArray[np.integer], top: int, known: int, code: NDArray[np.uint8] | None
 ) -> tuple[bytes, NDArray[np.int32]]:
     count, height, width = planes.shape
     padded = np.zeros((count, height + 2 * PAD, width + 2 * PAD), np.int32)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ncz.codec import varint
 from ncz.codec.errors import FormatError
-from ncz.formats.pixels import tokens
+from ncz.formats.pixels import guess, tokens
 from tests.formats.pixels import streams
 from tests.formats.pixels.streams import Stream
 
@@ -136,3 +137,59 @@ def test_parameters_out_of_range() -> None:
         with pytest.raises(FormatError, match="record"):
             tokens.put(plain, bad, len(stream))
     assert tokens.memory(plain.size, len(stream)) > plain.size
+
+
+def _runs(size: int) -> bytes:
+    """Bytes in which every search would look at thousands of places and hundreds of bytes there."""
+    rng, out = random.Random(1), bytearray()
+    while len(out) < size:
+        out += bytes(rng.randrange(150, 250)) + bytes([rng.randrange(1, 250)])
+    return bytes(out[:size])
+
+
+_LONGEST = np.array([258, 258, 258, 4096, 2, guess.FAREST + 262, 15, guess.FAREST, 1], np.int64)
+
+
+def test_steps_are_counted() -> None:
+    content = _array(_runs(20_000))
+    search = guess.search(_LONGEST)
+    for at in range(len(content)):
+        guess.guess(content, at, search)
+        guess.advance(content, at, 1, search)
+    spent = int(search.state[6])
+    most = (1 << 22) + 4096 * len(content)
+    assert 0.5 * most < spent < most + 2 * 4096 * 259 + 8 * 259 * len(content)
+    easy = guess.search(_LONGEST)
+    for at in range(5000):
+        guess.guess(_array(_STEPS), at, easy)
+        guess.advance(_array(_STEPS), at, 1, easy)
+    assert 0 < easy.state[6] < 200 * 5000
+
+
+def test_records_after_too_many_steps() -> None:
+    """Literals, so that each byte is searched, and matches that are told by their distance."""
+    content = _runs(20_000)
+    made = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_HUFFMAN_ONLY)
+    streams_ = [made.compress(content) + made.flush(), zlib.compress(content, 6)[2:-4]]
+    rng = random.Random(5)
+    some = Stream()
+    some.static(streams.random_tokens(rng, 0, 9000), final=True)
+    streams_.append(some.done())
+    for stream, plain in zip(streams_, (content, content, bytes(some.plain)), strict=True):
+        record = tokens._coded(_array(plain), _array(stream), _LONGEST, 0, len(plain))
+        assert record is not None
+        head = b"".join(varint.encode(int(n)) for n in _LONGEST) + b"\0"
+        assert tokens.put(_array(plain), head + record, len(stream)).tobytes() == stream
+
+
+def test_chains_of_no_length() -> None:
+    """A fourth of a chain of one to three is none, and one place is looked at."""
+    content = _array(_FEW)
+    for chain in (1, 2, 3):
+        how = _LONGEST.copy()
+        how[0], how[3] = 0, chain
+        search = guess.search(how)
+        for at in range(len(content)):
+            guess.guess(content, at, search)
+            guess.advance(content, at, 1, search)
+        assert search.state[6] <= 2 * 259 * len(content) < 9_000 * 600
