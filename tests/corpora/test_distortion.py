@@ -19,17 +19,23 @@ Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("pytorch_msssim")
 
 calls: list[tuple[float, int]] = []
+names: set[str] = set()
 
 
-def compress_pixels(rgb: np.ndarray, quality: float, effort: int) -> bytes:
+def compress_pixels(rgb: np.ndarray, quality: float, effort: int, name: str = "image-1") -> bytes:
     """Values in steps that grow as the quality falls, and zlib at the effort."""
     calls.append((quality, effort))
+    names.add(name)
     step = max(1, round(40 - 0.39 * quality))
     head = np.array([step, *rgb.shape], np.uint16).tobytes()
     return head + zlib.compress((rgb // step).tobytes(), effort)
 
 
-def restore_pixels(coded: bytes) -> np.ndarray:
+def estimate_bits(rgb: np.ndarray, quality: float, effort: int, name: str) -> float:
+    return 7.9 * len(compress_pixels(rgb, quality, effort, name))
+
+
+def restore_pixels(coded: bytes, name: str = "image-1") -> np.ndarray:
     step, *shape = np.frombuffer(coded[:8], np.uint16).tolist()
     values = np.frombuffer(zlib.decompress(coded[8:]), np.uint8).reshape(shape)
     return np.clip(values.astype(int) * step + step // 2, 0, 255).astype(np.uint8)
@@ -41,10 +47,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fake = SimpleNamespace(
         compress_pixels=compress_pixels,
         restore_pixels=restore_pixels,
-        estimate_bits=lambda rgb, quality, effort: 7.9 * len(compress_pixels(rgb, quality, effort)),
+        estimate_bits=estimate_bits,
     )
     monkeypatch.setitem(sys.modules, "ncz.models.image.codec", fake)
     calls.clear()
+    names.clear()
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for number, name in enumerate(("a.png", "b.bmp")):
@@ -83,6 +90,16 @@ def test_every_picture_by_every_codec_at_every_quality(folder: Path) -> None:
     better = [row.psnr for row in measured if (row.codec, row.img) == ("jpegturbo420", "b.bmp")]
     assert better == sorted(better)
     assert len(json.loads((folder.parent / "out" / "machine.json").read_text())["date"]) == 10
+
+
+def test_weights_for_each_measure(folder: Path) -> None:
+    options = ("--efforts", "2", "--qualities", "50")
+    result = run(folder, *options, "--tunes", "psnr,ms-ssim")
+    assert result.exit_code == 0, result.output
+    assert {row.codec for row in found(folder)} == {"ncz_e2", "ncz_e2_ms-ssim"}
+    assert names == {"image-1", "image-1-ms-ssim"}
+    assert lossy.about("ncz_e2_ms-ssim") == "ncz, effort 2, tuned to MS-SSIM"
+    assert run(folder, *options, "--tunes", "vmaf").exit_code == 2
 
 
 def test_what_is_there_is_not_measured_again(folder: Path) -> None:
@@ -134,7 +151,8 @@ def test_mistakes_are_one_sentence(folder: Path, monkeypatch) -> None:
     assert "c.png is not of 8 bits" in run(folder, "--qualities", "50").output
     Image.fromarray(scene()).save(folder / "c.png")
     fake = SimpleNamespace(
-        compress_pixels=compress_pixels, restore_pixels=lambda coded: restore_pixels(coded)[1:]
+        compress_pixels=compress_pixels,
+        restore_pixels=lambda coded, name: restore_pixels(coded)[1:],
     )
     monkeypatch.setitem(sys.modules, "ncz.models.image.codec", fake)
     output = run(folder, "--qualities", "51").output
