@@ -23,6 +23,7 @@ import numba
 import numpy as np
 from numba.core import event
 
+from ncz.codec.errors import NczError
 from ncz.codec.notice import say
 
 # numpy's division asks nobody whether the divisor is zero, which lets loops be vectorized.
@@ -60,6 +61,25 @@ def compiling(what: str) -> Iterator[None]:
             yield
         finally:
             timer.cancel()
+
+
+def prove(what: str, made: bytes, wanted: bytes) -> None:
+    """See that compiled code computes rightly on this machine.
+
+    Args:
+        what: it is of.
+        made: bytes that it made now.
+        wanted: what they have to be.
+
+    Raises:
+        NczError: they are others, on this machine or because the compiler's cache holds what an
+            older ncz left there.
+    """
+    if made != wanted:
+        raise NczError(
+            f"the compiled {what} fails its self-test on this machine; delete the __pycache__ "
+            "folders of the ncz package and the numba cache, and try again"
+        )
 
 
 def _say(what: str) -> None:

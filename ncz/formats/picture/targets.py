@@ -16,6 +16,7 @@ from ncz.codec.errors import PictureError
 from ncz.formats.picture import codecs
 from ncz.formats.picture.encode import Coded, Encoder
 from ncz.formats.picture.grid import joined
+from ncz.models.image.weights import TUNED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 QUALITIES = range(4, 401)  # in quarters: 1 to 100
 DEFAULT_QUALITY = 60.0
 DEFAULT_EFFORT = 1
-TUNES = ("psnr", "ms-ssim")
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Lossy:
             raise ValueError(f"MS-SSIM is more than 0 and less than 1, not {self.ms_ssim:g}")
         if self.effort not in range(1, 10):
             raise ValueError(f"effort is 1 to 9, not {self.effort}")
-        if self.tune not in (None, *TUNES):
-            raise ValueError(f"tune is {' or '.join(TUNES)}, not {self.tune}")
+        if self.tune not in (None, *TUNED):
+            raise ValueError(f"tune is {' or '.join(TUNED)}, not {self.tune}")
 
     @property
     def tuned(self) -> str:
         """The measure that files are to be small for."""
-        return self.tune or TUNES[self.ms_ssim is not None]
+        return self.tune or ("psnr" if self.ms_ssim is None else "ms-ssim")
 
     @property
     def asks(self) -> bool:

@@ -12,8 +12,8 @@ import functools
 import numpy as np
 
 from ncz.codec.coder import CoderSpec
-from ncz.codec.errors import FormatError, NczError, UnsupportedError
-from ncz.codec.jit import compiling
+from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.codec.jit import compiling, prove
 from ncz.codec.meter import metered
 from ncz.models.contextmix import branches, detect, kernel, prior, state
 from ncz.models.contextmix.detect import MAX_ROW, Content, content, looks_compressed
@@ -111,11 +111,7 @@ def _compile() -> None:
         model = state.fresh(PRESETS[min(PRESETS)], kernel.BINARY, data.size, 16, 4, None)
         code = np.zeros(data.size, np.uint8)
         size = kernel.code_block(model, data, code, False)
-    if code[:size].tobytes().hex() != _PROBE_CODED:
-        raise NczError(
-            "the compiled coder fails its self-test on this machine; delete the __pycache__ "
-            "folders of the ncz package and the numba cache, and try again"
-        )
+    prove("coder", code[:size].tobytes(), bytes.fromhex(_PROBE_CODED))
 
 
 def coder(level: int) -> ContextMix:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ncz.codec import varint
-from ncz.codec.errors import FormatError, NczError
-from ncz.codec.jit import compiling
+from ncz.codec.errors import FormatError
+from ncz.codec.jit import compiling, prove
 from ncz.models.image import kernel
 from ncz.models.image.exact import LARGEST, SCALES, STEPS, UNIT, Integers, Ints, spread
 from ncz.models.image.tables import THRESHOLDS
@@ -298,11 +298,7 @@ def _ready() -> None:
     """
     with compiling("the image codec"):
         coded = _probe()
-    if coded.hex() != _PROBE_CODED:
-        raise NczError(
-            "the compiled image codec fails its self-test on this machine; delete the __pycache__ "
-            "folders of the ncz package and the numba cache, and try again"
-        )
+    prove("image codec", coded, bytes.fromhex(_PROBE_CODED))
 
 
 def _probe() -> bytes:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ncz.codec import rangecoder, varint
-from ncz.codec.errors import FormatError, NczError
-from ncz.codec.jit import compiling
+from ncz.codec.errors import FormatError
+from ncz.codec.jit import compiling, prove
 from ncz.codec.meter import metered
 from ncz.models.pixels import kernel, state
 from ncz.models.pixels.kernel import PAD
@@ -171,8 +171,4 @@ def _ready() -> None:
     """
     with compiling("the image coder"):
         coded = _code(_PROBE, 255, 0, None)[0]
-    if coded.hex() != _PROBE_CODED:
-        raise NczError(
-            "the compiled image coder fails its self-test on this machine; delete the __pycache__ "
-            "folders of the ncz package and the numba cache, and try again"
-        )
+    prove("image coder", coded, bytes.fromhex(_PROBE_CODED))

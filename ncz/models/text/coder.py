@@ -22,8 +22,8 @@ import numpy as np
 
 from ncz.codec import varint
 from ncz.codec.coder import CoderSpec, ModelRef
-from ncz.codec.errors import FormatError, NczError, UnsupportedError
-from ncz.codec.jit import compiling
+from ncz.codec.errors import FormatError, UnsupportedError
+from ncz.codec.jit import compiling, prove
 from ncz.codec.meter import metered
 from ncz.models.contextmix.coder import ContextMix
 from ncz.models.language import devices
@@ -259,11 +259,7 @@ class TextCoder:
             coded = self._encode(_PROBE, runs, model)
             found, at = layout.parse(coded, len(_PROBE))
             text = self._decode(coded[at:], found, model, len(coded))
-        if text.tobytes() != _PROBE:
-            raise NczError(
-                "the compiled text coder fails its self-test on this machine; delete the "
-                "__pycache__ folders of the ncz package and the numba cache, and try again"
-            )
+        prove("text coder", text.tobytes(), _PROBE)
         model.proven.add(self.second)
 
     def ready(self) -> Ready:
