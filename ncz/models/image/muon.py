@@ -12,18 +12,22 @@ import torch
 from torch import Tensor
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """About the nearest matrix whose singular values are all one, by five Newton-Schulz steps."""
+def orthogonal(matrices: Tensor) -> Tensor:
+    """About the nearest matrices whose singular values are all one, by five Newton-Schulz steps.
+
+    Args:
+        matrices: (count, rows, columns).
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16()
-    tall = x.shape[0] > x.shape[1]
+    x = matrices.bfloat16()
+    tall = x.shape[1] > x.shape[2]
     if tall:
-        x = x.T
-    x = x / (x.norm() + 1e-7)
+        x = x.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(5):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+        square = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -45,6 +49,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One step from the gradients at hand."""
         for group in self.param_groups:
+            alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
@@ -53,8 +58,11 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 running = state["momentum"]
                 running.lerp_(weight.grad, 1 - group["momentum"])
-                ahead = weight.grad.lerp(running, group["momentum"])
-                flat = orthogonal(ahead.reshape(len(ahead), -1))
-                widening = max(1.0, flat.shape[0] / flat.shape[1]) ** 0.5
-                weight.mul_(1 - group["lr"] * group["decay"])
-                weight.add_(flat.reshape(weight.shape), alpha=-group["lr"] * widening)
+                ahead = weight.grad.lerp(running, group["momentum"]).flatten(1)
+                alike.setdefault((ahead.shape[0], ahead.shape[1]), []).append((weight, ahead))
+            for (rows, columns), those in alike.items():
+                flat = orthogonal(torch.stack([ahead for _, ahead in those]))
+                widening = max(1.0, rows / columns) ** 0.5
+                for (weight, _), change in zip(those, flat, strict=True):
+                    weight.mul_(1 - group["lr"] * group["decay"])
+                    weight.add_(change.reshape(weight.shape), alpha=-group["lr"] * widening)

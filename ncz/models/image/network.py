@@ -300,20 +300,23 @@ class Network(nn.Module):
         z = self.hyper_analysis(y * (SIGHT / gain)).float() * fine
         centre = (mix @ self.predictor.hyper_centres)[:, :, None, None]
         scale = (mix @ self.predictor.hyper_scales)[:, :, None, None]
-        total = charged(z - centre, scale, rounded(z - centre)).sum((1, 2, 3))
+        total = charged(z - centre, scale, torch.round(z - centre).detach()).sum((1, 2, 3))
         features = self.predictor.features((rounded(z - centre) + centre) / fine, mix)
         known = torch.zeros_like(y)
+        rests, scales, wholes = (torch.zeros_like(y) for _ in range(3))
         when = self.predictor.when(y.shape[2], y.shape[3])
         for index, step in enumerate(self.predictor.steps):
             sight = (known * (SIGHT / gain)).to(features.dtype)
             seen = torch.cat((features, sight), 1) if index else features
             centre, scale = step(seen).float().chunk(2, 1)
-            centre, scale = centre * gain, scale + torch.log(gain)
-            now = when == index
-            rest = y - centre
+            scale = scale + torch.log(gain)
+            rest = y - centre * gain
             whole = settled(rest, scale)
-            total = total + (charged(rest, scale, whole) * now).sum((1, 2, 3))
-            known = torch.where(now, whole + centre, known)
+            now = when == index
+            known = torch.where(now, y + (whole - rest).detach(), known)
+            rests, scales = torch.where(now, rest, rests), torch.where(now, scale, scales)
+            wholes = torch.where(now, whole.detach(), wholes)
+        total = total + charged(rests, scales, wholes).sum((1, 2, 3))
         return self.synthesis(known, mix), total
 
 
@@ -346,7 +349,7 @@ def charged(rest: Tensor, scale: Tensor, whole: Tensor) -> Tensor:
     latents are mostly zero.
     """
     pulled = bits(noisy(rest), scale.detach())
-    return bits(whole.detach(), scale) + (pulled - pulled.detach())
+    return bits(whole, scale) + (pulled - pulled.detach())
 
 
 def bits(rest: Tensor, scale: Tensor) -> Tensor:

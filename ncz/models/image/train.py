@@ -6,6 +6,9 @@ in a last part to nothing (`--cool`); a run that was stopped or that
 has cooled goes on from the weights before cooling (`--steps` with a larger number), so that no work
 is lost. FOLDER/checkpoint.pt has everything a run needs to go on, FOLDER/log.txt what it saw.
 `--tune ms-ssim` goes on from a checkpoint of a run without it, copied to a folder of its own.
+With `--compile` (which needs a C++ compiler) and memory that is kept in large pages
+(`GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=16000000000`) a
+step takes some 30 % less time on a CPU.
 """
 
 from __future__ import annotations
@@ -84,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=0.004)
     parser.add_argument("--tune", choices=TUNES, default=PSNR, help="what is charged")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--compile", action="store_true", help="by torch.compile, for long runs")
     parser.add_argument("--save", type=float, default=120, help="seconds between checkpoints")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -109,6 +113,7 @@ def train(args: argparse.Namespace) -> None:
     if not done:
         begin(network, crops)
         average = {name: value.clone() for name, value in network.state_dict().items()}
+    charge = torch.compile(loss_of) if args.compile else loss_of
     noise = torch.Generator().manual_seed(args.seed * 1_000_033 + done)
     log = (args.out / "log.txt").open("a")
     began = saved = time.monotonic()
@@ -118,7 +123,7 @@ def train(args: argparse.Namespace) -> None:
         lengths(parts, args.rate * length(step, args.steps, args.cool))
         x = torch.from_numpy(crops.draw(args.batch)).permute(0, 3, 1, 2).float() / 255 - 0.5
         quality = torch.rand(args.batch, generator=noise) * (network.shape.anchors - 1)
-        loss, rate, lost = loss_of(network, x, quality, args.tune)
+        loss, rate, lost = charge(network, x, quality, args.tune)
         for part in parts:
             part.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
