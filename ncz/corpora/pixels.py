@@ -254,7 +254,12 @@ def _measured(todo: Sequence[Job], processes: int) -> Iterator[Row]:
 
 
 def _run(
-    folders: Sequence[Path], out: Path, peers: Path | None, processes: int, count: int | None
+    folders: Sequence[Path],
+    out: Path,
+    peers: Path | None,
+    processes: int,
+    count: int | None,
+    codecs: Sequence[str],
 ) -> list[Row]:
     rows = {row.key: row for row in read(out)[0]}
 
@@ -271,10 +276,12 @@ def _run(
         for row in read(peers)[0]:
             if row.codec in PEERS and (row.group, row.file) in known:
                 rows[row.key] = row
-    do(jobs(folders, [*others, PIXELS, FILES], count))
+    wanted = [codec for codec in (*others, PIXELS, FILES) if not codecs or codec in codecs]
+    do(jobs(folders, wanted, count))
     # Where no planes were found, looking for none changes nothing.
-    again = jobs(folders, [PLAIN], count)
-    do([job for job in again if rows[job.group, job.path.name, PIXELS].way == coder.PHOTO_CD])
+    scans = {row.key[:2] for row in rows.values() if row.way == coder.PHOTO_CD}
+    again = jobs(folders, [PLAIN] if not codecs or PLAIN in codecs else [], count)
+    do([job for job in again if (job.group, job.path.name) in scans])
     write(out, rows.values())
     return list(rows.values())
 
@@ -295,18 +302,29 @@ def _run(
     help="Take rows of peers from this file, and measure none.",
 )
 @click.option("--jobs", "processes", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--codec",
+    "codecs",
+    type=click.Choice([*OURS, *PEERS]),
+    multiple=True,
+    help="Only this one; repeatable.",
+)
 @click.option("--limit", "count", type=click.IntRange(min=1), help="Only so many of each folder.")
 def main(
-    folders: tuple[Path, ...], out: Path, peers: Path | None, processes: int, count: int | None
+    folders: tuple[Path, ...],
+    out: Path,
+    peers: Path | None,
+    processes: int,
+    count: int | None,
+    codecs: tuple[str, ...],
 ) -> None:
     """Measure pictures without loss, and add rows to OUT."""
     from ncz.corpora import pixels_page
 
     try:
-        rows = _run(folders, out, peers, processes, count)
+        click.echo(pixels_page.sizes(_run(folders, out, peers, processes, count, codecs)))
     except NczError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(pixels_page.sizes(rows))
 
 
 if __name__ == "__main__":

@@ -81,8 +81,10 @@ def sizes(rows: Sequence[Row]) -> str:
     for codec in _codecs(rows):
         line = [_named(codec)]
         for some in groups.values():
-            line += _size(_of(some, codec), some)
-        lines.append((sum(row.bytes for row in _of(rows, codec)), line))
+            mine = _of(some, codec)
+            line += _size(mine if len(mine) == len(_of(some, PIXELS)) else [], some)
+        own = _of(rows, codec)
+        lines.append((sum(row.bytes for row in own) / max(sum(row.pixels for row in own), 1), line))
     return table(head, [line for _, line in sorted(lines)])
 
 
@@ -106,6 +108,9 @@ def _photo_cds(rows: Sequence[Row]) -> str:
         found = sum(row.way == PHOTO_CD for row in ours)
         if not found:
             said.append(f"Of {group}, no picture is one.")
+            continue
+        if len(plain) < len(ours):
+            said.append(f"Of {group}, {found} of {len(ours)} are.")
             continue
         line = (
             f"Of {group}, {found} of {len(ours)} are. With this switched off, they take "
@@ -134,7 +139,8 @@ def _files(rows: Sequence[Row]) -> str:
         files, pixels = _of(some, FILES), _of(some, PIXELS)
         stored, total = sum(row.stored for row in files), sum(row.bytes for row in files)
         apart = sum(row.way is not None for row in files)
-        beside = sum(row.bytes for row in pixels)
+        measured = {row.file for row in files}
+        beside = sum(row.bytes for row in pixels if row.file in measured)
         if files:
             lines.append(
                 [
@@ -183,14 +189,15 @@ def _each(group: str, rows: Sequence[Row]) -> str:
 
 
 def _groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows of each folder, of the pictures that every codec has; Kodak and all others by name."""
+    """Rows of each folder, of the pictures whose pixels every codec has; Kodak and all others by
+    name."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.group, []).append(row)
     kept = {}
     for group in sorted(found, key=lambda name: (name != "kodak", name)):
         some = found[group]
-        codecs = {row.codec for row in some} - {PLAIN}
+        codecs = {row.codec for row in some} - {PLAIN, FILES}
         names = [{row.file for row in some if row.codec == codec} for codec in codecs]
         both = set.intersection(*names)
         kept[group] = [row for row in some if row.file in both]

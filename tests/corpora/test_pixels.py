@@ -96,6 +96,17 @@ def test_rows_of_peers_from_a_file(
     assert found[PIXELS].bytes > 1
 
 
+def test_only_one_codec(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "found.json"
+    assert "no rows of ncz" in run(folders[:1], out, "--codec", FILES).output
+    assert run(folders[:1], out, "--codec", PIXELS, "--limit", "1").exit_code == 0
+    assert {row.key[1:] for row in pixels.read(out)[0]} == {
+        ("0.png", FILES),
+        ("1.png", FILES),
+        ("0.png", PIXELS),
+    }
+
+
 def test_what_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     out = tmp_path / "found.json"
@@ -157,6 +168,18 @@ def test_the_page(tmp_path: Path) -> None:
     written = (tmp_path / "docs/results-lossless-images.md").read_text()
     assert text.split("## Speed")[0] == written.split("## Speed")[0]
     assert "machine" in json.loads(source.read_text())
+
+
+def test_totals_are_of_what_was_measured_whole() -> None:
+    more = [
+        Row("kodak", "b.png", codec, 800, 2400, 2000, 700, 0.02, 0.01, "pixels", way)
+        for codec, way in ((PIXELS, "Photo CD"), ("JPEG XL", None), ("WebP lossless", None))
+    ]
+    text = pixels_page.page([*_rows(), *more], {"processor": "one", "date": "2026-01-01"})
+    assert "| **ncz** | 1,300 | 6.500 |" in text  # with the picture that was not coded as a file
+    assert f"| **{PLAIN}** | – | – | – | – | 850 |" in text
+    assert "- Of kodak, 2 of 2 are.\n" in text
+    assert "| kodak | 1 | 1 | 2,000 | 650 | −67.5 | +8.3 |" in text
 
 
 def test_without_rows_there_is_no_page() -> None:
