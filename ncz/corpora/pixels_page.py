@@ -199,7 +199,7 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
         some = found[group]
         codecs = {row.codec for row in some} - {PLAIN, FILES}
         names = [{row.file for row in some if row.codec == codec} for codec in codecs]
-        both = set.intersection(*names)
+        both = set.intersection(*names) if names else set()
         kept[group] = [row for row in some if row.file in both]
     if not any(row.codec == PIXELS for some in kept.values() for row in some):
         raise CorpusError("there are no rows of ncz; run: python -m ncz.corpora.pixels")
