@@ -78,7 +78,7 @@ class ImageCodec:
 
         height, width = pixels.shape[:2]
         x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None] - 0.5
-        mix = self._mix(level)
+        mix = self.mix(level)
         with torch.no_grad():
             full = padded(x, HYPER_STRIDE)
             y, z = (part[0].permute(1, 2, 0) for part in self._guess(full, mix, level))
@@ -110,7 +110,7 @@ class ImageCodec:
         with torch.inference_mode():
             known = latents.known.astype(np.float32) / UNIT
             y = torch.from_numpy(known).permute(2, 0, 1)[None]
-            x = self.transforms.synthesis(y, self._mix(latents.quality))
+            x = self.transforms.synthesis(y, self.mix(latents.quality))
             x = (x[0, :, : latents.height, : latents.width] + 0.5).clamp(0, 1)
             return x.permute(1, 2, 0).contiguous().numpy()
 
@@ -133,7 +133,8 @@ class ImageCodec:
         """
         return coding.decode(self.integers, coded)
 
-    def _mix(self, level: int) -> Tensor:
+    def mix(self, level: int) -> Tensor:
+        """The blend of anchors at a level, (1, anchors)."""
         import torch
 
         from ncz.models.image.network import blend
