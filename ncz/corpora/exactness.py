@@ -129,9 +129,13 @@ def summary(rows: Sequence[dict[str, Any]], runs: int) -> dict[str, Any]:
     }
 
 
-def added(earlier: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+def added(
+    earlier: dict[str, Any], rows: Sequence[Row], files: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """The summary of earlier runs with one more; of this one alone, if ncz is another version."""
     same = earlier.get("ncz") == ncz.__version__
+    coded = {file["name"]: file for file in (earlier["files"] if same else [])}
+    coded |= {file["name"]: file for file in files}
     known = {row["name"]: row for row in earlier["rows"]} if same else {}
     for row in map(asdict, rows):
         before = known.get(row["name"])
@@ -141,7 +145,8 @@ def added(earlier: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
             row["facts"] = row["facts"] or before["facts"]
             row["failure"] = row["failure"] if before["failure"] else ""
         known[row["name"]] = row
-    return summary(list(known.values()), earlier["runs"] + 1 if same else 1)
+    found = summary(list(known.values()), earlier["runs"] + 1 if same else 1)
+    return found | {"files": list(coded.values())}
 
 
 @click.command()
@@ -158,7 +163,9 @@ def added(earlier: dict[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     metavar="COMMAND",
     help="Another Python that has what ncz needs, with an emulator before it perhaps. Repeatable.",
 )
-@click.option("--levels", default="6,7,9", show_default=True, help="Of 2 to 9.")
+@click.option(
+    "--levels", default="6,7,9", show_default=True, help="Of 2 to 9; none: '' codes pictures alone."
+)
 @click.option("--mixed", "mixed_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--text", "text_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--size", default=100_000, show_default=True, help="Bytes of mixed data.")
@@ -190,7 +197,7 @@ def main(
     try:
         data = mixed(size) if mixed_file is None else mixed_file.read_bytes()[:size]
         text = prose(text_size) if text_file is None else text_file.read_bytes()[:text_size]
-        wanted = [int(level) for level in levels.split(",")]
+        wanted = [int(level) for level in levels.split(",") if level]
         files = agreement.files_of(work / "files", data, text, wanted)
         if side and importlib.util.find_spec("torch") is not None:  # which makes latents
             files += agreement.pictures_of(work / "files", picture(side))
@@ -201,8 +208,8 @@ def main(
     except (NczError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     path = out / RESULTS
-    found = added(json.loads(path.read_text("utf-8")) if path.is_file() else {}, rows)
-    found["files"] = described(files)
+    earlier = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    found = added(earlier, rows, described(files))
     path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
     differences = sum(len(row.differences) for row in rows)
     click.echo(f"{len(rows)} settings, {differences} differences; {path}")

@@ -234,10 +234,12 @@ def test_settings_of_another_python() -> None:
 
 def test_counts_add_up() -> None:
     missing = Row("two", "nothing", failure="not here")
-    once = exactness.added({}, [ROW, missing])
+    once = exactness.added({}, [ROW, missing], [{"name": "a", "bytes": 1}])
     assert (once["runs"], once["settings"], once["not_run"], once["coded"]) == (1, 1, 1, 2)
     found = Row("two", "nothing", 1, 1, ["x is coded to other bytes"], "", 2.0)
-    twice = exactness.added(json.loads(json.dumps(once)), [replace(ROW, facts={}), found])
+    more = [{"name": "b", "bytes": 2}, {"name": "a", "bytes": 3}]
+    twice = exactness.added(json.loads(json.dumps(once)), [replace(ROW, facts={}), found], more)
+    assert twice["files"] == [{"name": "a", "bytes": 3}, {"name": "b", "bytes": 2}]
     assert {name: twice[name] for name in ("runs", "settings", "not_run", "coded", "restored")} == {
         "runs": 2,
         "settings": 2,
@@ -247,9 +249,9 @@ def test_counts_add_up() -> None:
     }
     assert (twice["differences"], twice["seconds"]) == (1, 5.0)
     assert twice["rows"][0]["facts"] == {"numba": "1"}
-    kept = exactness.added(twice, [replace(missing, name="one")])
+    kept = exactness.added(twice, [replace(missing, name="one")], [])
     assert (kept["settings"], kept["coded"]) == (2, 5)
-    assert exactness.added({**twice, "ncz": "0.0"}, [ROW])["runs"] == 1
+    assert exactness.added({**twice, "ncz": "0.0"}, [ROW], [])["runs"] == 1
 
 
 def test_the_command(tmp_path: Path, within: None) -> None:
