@@ -28,7 +28,7 @@ from ncz.codec.errors import MissingExtra, NczError
 from ncz.corpora import machine
 from ncz.corpora.registry import CorpusError
 from ncz.formats import levels
-from ncz.formats.pixels import coder
+from ncz.formats.pixels import coder, raster
 
 PIXELS, FILES, PLAIN = "ncz", "ncz, the files", "ncz, Photo CDs as RGB"
 """Of the pixels alone; of the files as they are; of the pixels, without the planes of Photo CDs."""
@@ -106,7 +106,7 @@ def measure(job: Job) -> Row:
         found = _ncz(job, stored, True)
     else:
         # Peers keep the pixels alone, so these are coded alone, too.
-        found = _ncz(job, _pam(width, height, channels) + raw, job.codec == PIXELS)
+        found = _ncz(job, raster.pam(width, height, channels) + raw, job.codec == PIXELS)
     count = width * height
     return Row(job.group, job.path.name, job.codec, count, len(raw), len(stored), **found)
 
@@ -175,11 +175,6 @@ def _pixels(stored: bytes, path: Path) -> tuple[str, int, int, bytes]:
         return plain.mode, plain.width, plain.height, plain.tobytes()
 
 
-def _pam(width: int, height: int, channels: int) -> bytes:
-    head = f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {channels}\nMAXVAL 255\nENDHDR\n"
-    return head.encode()
-
-
 def _ncz(job: Job, raw: bytes, photo_cd: bool) -> dict[str, Any]:
     plan = levels.pictured(levels.plan(_LEVEL), raw)
     plan = dataclasses.replace(
@@ -240,7 +235,11 @@ def _warm() -> None:
     """Have everything compiled before the clock runs."""
     y, x, channel = np.mgrid[:_SIDE, :_SIDE, :3]
     rgb = (x * y // (9 + channel) + 20 * channel).astype(np.uint8)
-    _ncz(Job("", Path("the first picture"), PIXELS), _pam(_SIDE, _SIDE, 3) + rgb.tobytes(), True)
+    _ncz(
+        Job("", Path("the first picture"), PIXELS),
+        raster.pam(_SIDE, _SIDE, 3) + rgb.tobytes(),
+        True,
+    )
 
 
 def _measured(todo: Sequence[Job], processes: int) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from ncz.codec.coder import Coder, CoderSpec, ModelRef
 from ncz.codec.errors import FormatError, ModelError, NczError, UnsupportedError
 
 if TYPE_CHECKING:
+    from ncz.formats.pixels.glimpse import Glimpse
     from ncz.formats.pixels.raster import Raster
 
 _NOISY = 3 / 16  # of its bytes are what a photograph takes at least
@@ -166,6 +167,13 @@ def starts_picture(raw: bytes) -> bool:
     from ncz.formats.pixels import detect
 
     return detect.looks(raw)
+
+
+def picture_part(raw: bytes, size: int) -> Glimpse | None:
+    """What stands for the picture in a file of `size` bytes that starts with `raw`."""
+    from ncz.formats.pixels import glimpse
+
+    return glimpse.glimpse(raw, size) if starts_picture(raw) else None
 
 
 def whole_picture(raw: bytes, most: int) -> bool:

@@ -4,7 +4,9 @@ Three things make the parts unlike the whole, and are reckoned with. The whole h
 between the parts: zstandard, which is quick enough for all of the sample, shows what they are
 worth. Beyond that, context mixing learns from all that it sees: how fast is seen from parts of two
 sizes. And a language model is the slower the longer its window (:mod:`ncz.models.text.pace`).
-Loading machine code and models is timed by itself. What is left is an estimate:
+Of a
+picture, some squares are coded by their pixels, and the rest is taken to be like them. Loading
+machine code and models is timed by itself. What is left is an estimate:
 ``python -m ncz.corpora.foresight FILE…`` shows how far it is off.
 """
 
@@ -23,7 +25,7 @@ from ncz.codec.errors import ModelMissing, NczError
 from ncz.formats import coders, levels, oneshot
 from ncz.formats.levels import DEFAULT, Plan
 from ncz.formats.options import CompressOptions, fit_threads, held, planned
-from ncz.formats.sample import Sample, spread
+from ncz.formats.sample import PIECE, Sample, spread
 
 if TYPE_CHECKING:
     from ncz.models.text import pace
@@ -257,8 +259,31 @@ class Calibration:
             plan = levels.plan(level)
             if (level > 1) not in self._ready:
                 self._ready[level > 1] = _timed(lambda: levels.encode(plan, _PLAIN))[0]
-            self._mixing[level] = self._rated(plan, level)
+            rate = self._rated(plan, level)
+            of_picture = self._of_picture(plan) if plan.pictures else None
+            if of_picture is not None and of_picture.coded < rate.coded:
+                rate = of_picture
+            self._mixing[level] = rate
         return self._mixing[level]
+
+    def _of_picture(self, plan: Plan) -> _Rate | None:
+        """What the coder of pictures takes; None where this is no picture for it."""
+        sample = self._sample
+        first = sample.data if sample.whole else sample.data[:PIECE]
+        spent, seen = _timed(lambda: coders.picture_part(first, sample.size))
+        if seen is None:
+            return None
+        plan = levels.with_pictures(plan)
+        levels.encode(plan, seen.part)  # compiles
+        seconds_in, (index, coded) = _timed(lambda: levels.encode(plan, seen.part))
+        seconds_out, _ = _timed(lambda: plan.coders[index].decode(coded, len(seen.part)))
+        # What a stream is made of is made anew about as long as it was looked for.
+        whole_in, whole_out, whole = (
+            seen.times * part + more
+            for part, more in ((seconds_in, spent), (seconds_out, spent), (len(coded), seen.beside))
+        )
+        how = f"{len(seen.part):,} bytes of its pixels"
+        return _Rate(whole_in / sample.size, whole_out / sample.size, whole / sample.size, how)
 
     def _rated(self, plan: Plan, level: int) -> _Rate:
         sample = self._sample

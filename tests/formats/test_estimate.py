@@ -1,5 +1,6 @@
 """What is estimated, beside what compressing makes of the same bytes."""
 
+import io
 import itertools
 import random
 from dataclasses import replace
@@ -13,6 +14,7 @@ from ncz.formats.estimate import Calibration
 from ncz.formats.options import CompressOptions
 from ncz.formats.sample import Sample
 from ncz.models import weights
+from tests.pictures import scene
 
 WORDS = b"it was the best of times and worst of all that you with his age in foolishness".split()
 TEXT = b" ".join(WORDS[k * k % 97 % len(WORDS)] for k in range(160)) + b".\n"
@@ -39,6 +41,19 @@ def test_a_short_file_is_compressed_whole(level, data):
     assert found.how == "all of it"
     assert abs(found.size - len(ncz.compress(data, level))) <= 30
     assert found.seconds_in > 0 and found.seconds_out > 0
+
+
+@pytest.mark.parametrize("kind", ["PNG", "PPM"])
+def test_a_picture_is_estimated_by_its_pixels(kind):
+    image = pytest.importorskip("PIL.Image")
+    out = io.BytesIO()
+    image.fromarray(scene(260, 300)).save(out, kind)
+    data = out.getvalue()
+    found = of(data).estimate(CompressOptions(6))
+    assert found.how == "196,658 bytes of its pixels"
+    assert found.size == pytest.approx(len(ncz.compress(data, 6)), rel=0.1)
+    assert found.seconds_in > 0 and found.seconds_out > 0
+    assert "pixels" not in of(data).estimate(CompressOptions(4)).how
 
 
 @pytest.mark.parametrize("level", [1, 6])

@@ -34,7 +34,6 @@ _LEAST = 64  # samples of a picture
 _ORDERS = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}  # green first, opacity last
 _SPARE = 64 << 20
 _MOST = 40  # bytes of memory for each of a picture, or somewhat more
-_EXPANDS = 64  # bytes of pixels for each of a PNG file, at most
 _DAMAGED = "the head of a block of pixels is damaged"
 _TRIED = 1 << 16  # samples that show what pays
 
@@ -82,7 +81,7 @@ class PixelsCoder:
         record: bytes | None = None
         if raw.startswith(png.SIGNATURE):
             try:
-                apart = png.take(raw, _room(len(raw)))
+                apart = png.take(raw, png.room(len(raw)))
             except png.NotApart:
                 return None
             where, content, rest, record = apart.raster, apart.rows, apart.rest, apart.record
@@ -174,7 +173,7 @@ def _head(coded: bytes, raw_size: int) -> tuple[_Head, int]:
         raise FormatError(_DAMAGED) from None
     start, pitch, width, height, channels, dtype = fields
     where = Raster(start, pitch, width, height, channels, dtype)
-    most = raw_size if holds == _PLAIN else _room(raw_size)
+    most = raw_size if holds == _PLAIN else png.room(raw_size)
     if holds > _TOKENS or how > _PHOTO_CD or not where.fits(most):
         raise FormatError(_DAMAGED)
     if holds != _PLAIN and (start or pitch != where.row):
@@ -182,11 +181,6 @@ def _head(coded: bytes, raw_size: int) -> tuple[_Head, int]:
     if how == _PHOTO_CD and (channels != 3 or dtype):
         raise FormatError(_DAMAGED)
     return _Head(holds, how, where), at
-
-
-def _room(raw_size: int) -> int:
-    """Bytes of pixels that a PNG file of this size may have."""
-    return min(_EXPANDS * raw_size + (1 << 16), 2 * raw_size + _SPARE)
 
 
 def _needed(where: Raster, raw_size: int, holds: int) -> int:

@@ -26,6 +26,8 @@ from ncz.formats.pixels.raster import Raster
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _CHECK = 4
+_EXPANDS = 64  # bytes of pixels for each of a file, at most
+_MORE = 64 << 20
 
 
 class NotApart(Exception):
@@ -47,6 +49,11 @@ class Apart:
     rows: NDArray[np.uint8]
     rest: bytes
     record: bytes | None = None
+
+
+def room(size: int) -> int:
+    """Bytes of pixels that a file of so many bytes may have."""
+    return min(_EXPANDS * size + (1 << 16), 2 * size + _MORE)
 
 
 def take(raw: bytes, most: int) -> Apart:

@@ -131,6 +131,12 @@ def said(raw: bytes) -> Raster | None:
     return None
 
 
+def pam(width: int, height: int, channels: int, deep: bool = False) -> bytes:
+    """The head of a PAM file; its samples follow, of 16 bits the upper 8 first."""
+    top = 65535 if deep else 255
+    return f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {channels}\nMAXVAL {top}\nENDHDR\n".encode()
+
+
 def beyond(raw: bytes) -> Raster | None:
     """A row of the raster in a file that starts with `raw`, if it has rows beyond that; or None.
 
