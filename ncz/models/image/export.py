@@ -159,7 +159,7 @@ def watching(network: Network) -> Iterator[dict[str, float]]:
 
 def load(path: Path) -> Network:
     """The averaged weights of a checkpoint."""
-    kept = torch.load(path, weights_only=True)
+    kept = torch.load(path, weights_only=True, map_location="cpu")
     network = Network(Shape(**kept["shape"]))
     network.load_state_dict(kept["average"])
     return network.eval().requires_grad_(False)

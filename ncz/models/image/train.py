@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ def loss_of(
     network: Network, x: Tensor, quality: Tensor, tune: str = PSNR
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loss, and bits per pixel and error (of 0 … 255, squared) of each picture."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(x.device.type, dtype=torch.bfloat16):
         back, total = network(x, quality)
     rate = total / (x.shape[2] * x.shape[3])
     lost = error(tune, x, back.float(), 2)
@@ -87,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=0.004)
     parser.add_argument("--tune", choices=TUNES, default=PSNR, help="what is charged")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="by torch.compile, for long runs")
     parser.add_argument("--save", type=float, default=120, help="seconds between checkpoints")
     args = parser.parse_args(argv)
@@ -98,21 +100,22 @@ def train(args: argparse.Namespace) -> None:
     """Goes on from the checkpoint in ``args.out``, or begins."""
     torch.manual_seed(args.seed)
     network = Network(Shape())
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    parts = optimizers(network, args.rate)
     checkpoint = args.out / "checkpoint.pt"
-    done = 0
-    average: dict[str, Tensor] = {}
+    kept: dict[str, Any] = {"done": 0}
     if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
+        kept = torch.load(checkpoint, weights_only=True, map_location=args.device)
         network.load_state_dict(kept["network"])
-        average, done = kept["average"], kept["done"]
-        for part, state in zip(parts, kept["optimizers"], strict=True):
-            part.load_state_dict(state)
+    done = kept["done"]
     crops = Crops(args.data, args.side, args.seed * 1_000_003 + done)
     if not done:
         begin(network, crops)
-        average = {name: value.clone() for name, value in network.state_dict().items()}
+    network.to(args.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    parts = optimizers(network, args.rate)
+    for part, state in zip(parts, kept.get("optimizers", ()), strict=bool(done)):
+        part.load_state_dict(state)
+    average = kept.get("average") or {
+        name: value.clone() for name, value in network.state_dict().items()
+    }
     charge = torch.compile(loss_of) if args.compile else loss_of
     noise = torch.Generator().manual_seed(args.seed * 1_000_033 + done)
     log = (args.out / "log.txt").open("a")
@@ -121,8 +124,10 @@ def train(args: argparse.Namespace) -> None:
     losses: list[float] = []
     for step in range(done, args.steps + args.cool):
         lengths(parts, args.rate * length(step, args.steps, args.cool))
-        x = torch.from_numpy(crops.draw(args.batch)).permute(0, 3, 1, 2).float() / 255 - 0.5
-        quality = torch.rand(args.batch, generator=noise) * (network.shape.anchors - 1)
+        x = torch.from_numpy(crops.draw(args.batch)).to(args.device)
+        x = x.permute(0, 3, 1, 2).float() / 255 - 0.5
+        quality = torch.rand(args.batch, generator=noise).to(args.device)
+        quality = quality * (network.shape.anchors - 1)
         loss, rate, lost = charge(network, x, quality, args.tune)
         for part in parts:
             part.zero_grad()
