@@ -145,7 +145,9 @@ def command(
         from ncz.formats.stream import compressing
 
         if lossy is not None:
-            return pictures.coding(name, source, lossy, memlimit, bool(verify), reporter)
+            return pictures.coding(
+                name, source, lossy, memlimit, bool(verify), workers.most, reporter
+            )
         size, reading = source.size, Ahead(source.file)
         how = CompressOptions(
             level=level

@@ -21,10 +21,13 @@ class Workers:
     Attributes:
         threads: of this process; 0 means one per core. 1 where there is a crew.
         crew: others, if they were asked for.
+        most: threads that a picture's arithmetic may use; None, what it wants, if none were asked
+            for.
     """
 
     threads: int = 1
     crew: Crew | None = None
+    most: int | None = None
 
 
 def chosen(
@@ -52,7 +55,7 @@ def chosen(
     if device_memory is not None and devices is None:
         raise click.UsageError("--device-memory goes with --devices")
     if not named or threads is not None:
-        return Workers(1 if threads is None else threads)
+        return Workers(1 if threads is None else threads, most=threads or None)
     from ncz.formats.workers import workers
 
     try:

@@ -101,7 +101,7 @@ def command(
         )
         source, header = pictures.looked_at(source)
         if pictures.params_of(header) is not None:
-            job = pictures.rendering(name, how, destination, thumbnail, reporter)
+            job = pictures.rendering(name, how, destination, thumbnail, workers.most, reporter)
         elif thumbnail:
             raise Failure("is no lossy picture, and has no thumbnail")
         else:

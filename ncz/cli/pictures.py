@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -150,9 +151,15 @@ def refuse_lossless(given: dict[str, Any]) -> None:
 
 
 def coding(
-    name: str, source: Source, how: Lossy, memlimit: int | None, verify: bool, reporter: Reporter
+    name: str,
+    source: Source,
+    how: Lossy,
+    memlimit: int | None,
+    verify: bool,
+    threads: int | None,
+    reporter: Reporter,
 ) -> tuple[Source, Stream]:
-    """The job that codes one picture."""
+    """The job that codes one picture, with at most so many threads."""
 
     def run(
         src: BinaryIO,
@@ -162,20 +169,32 @@ def coding(
     ) -> Steps[StreamStats]:
         from ncz.formats.picture.streams import compress_picture_stream
 
-        stats = compress_picture_stream(
-            src,
-            dst,
-            how,
-            memlimit=memlimit,
-            verify=verify,
-            progress=progress,
-            say=lambda sentence: reporter.note(name, sentence),
-        )
+        with _within(threads):
+            stats = compress_picture_stream(
+                src,
+                dst,
+                how,
+                memlimit=memlimit,
+                verify=verify,
+                progress=progress,
+                say=lambda sentence: reporter.note(name, sentence),
+            )
         reporter.result(name, _reached(stats.about))
         return stats
         yield  # a job of one step
 
     return source, run
+
+
+def _within(threads: int | None) -> AbstractContextManager[object]:
+    """Arithmetic by at most so many threads; for None, by as many as there are cores."""
+    if threads is None:
+        return nullcontext()
+    import torch  # noqa: F401  (what is loaded later is not limited)
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(threads)
+    return limits
 
 
 def _reached(about: dict[str, Any]) -> str:
@@ -275,9 +294,10 @@ def rendering(
     options: DecompressOptions,
     destination: Destination,
     thumbnail: bool,
+    threads: int | None,
     reporter: Reporter,
 ) -> Stream:
-    """The job that renders one picture.
+    """The job that renders one picture, with at most so many threads.
 
     Raises:
         Failure: it cannot be what is asked for.
@@ -299,15 +319,16 @@ def rendering(
     ) -> Steps[StreamStats]:
         from ncz.formats.picture.streams import render_stream
 
-        return render_stream(
-            src,
-            dst,
-            kind,
-            options,
-            thumbnail=thumbnail,
-            progress=progress,
-            say=lambda sentence: reporter.note(name, sentence),
-        )
+        with _within(threads):
+            return render_stream(
+                src,
+                dst,
+                kind,
+                options,
+                thumbnail=thumbnail,
+                progress=progress,
+                say=lambda sentence: reporter.note(name, sentence),
+            )
         yield  # a job of one step
 
     return run

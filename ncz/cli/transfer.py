@@ -338,7 +338,7 @@ def side_by_side(
     if len(inputs) < 2 or alone or memlimit is not None:
         return workers, 1
     crew = workers.crew or crews.threads(workers.threads)
-    return Workers(crew=crew), in_flight(crew.size)
+    return Workers(crew=crew, most=workers.most), in_flight(crew.size)
 
 
 def _made_from(source: Source, path: Path) -> bool:

@@ -253,3 +253,28 @@ def test_info_and_cat(ncz: Ncz) -> None:
     result = ncz("cat", "a.png.ncz")
     assert result.code == 1
     assert "ncz decompress" in result.err
+
+
+@pytest.mark.parametrize(("asked", "most"), [(["-T", "1"], 1), ([], None), (["-T", "0"], None)])
+def test_threads_of_arithmetic(
+    ncz: Ncz, monkeypatch: pytest.MonkeyPatch, asked: list[str], most: int | None
+) -> None:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    seen: list[int] = []
+    for name in ("analyse", "synthesise"):
+        work = getattr(fake.Codec, name)
+
+        def counted(*args: Any, work: Any = work) -> Any:
+            seen.append(torch.get_num_threads())
+            return work(*args)
+
+        monkeypatch.setattr(fake.Codec, name, counted)
+    picture()
+    with threadpool_limits(3):
+        ncz("compress", "--lossy", *asked, "a.png")
+        ncz("decompress", *asked, "a.png.ncz", "-o", "b.png")
+        ncz("compress", "--lossy", "-f", *asked, "a.png", "b.png")  # several go another way
+        assert torch.get_num_threads() == 3
+    assert len(seen) >= 4 and set(seen) == {most or 3}

@@ -14,7 +14,7 @@ TUNES = (PSNR, MS_SSIM)
 _SIMILAR = 1200.0
 """What a whole MS-SSIM is worth, in squares of 8-bit samples: where both measures ask for about the
 same bits."""
-_SQUARES = 0.1
+_SQUARES = 0.05
 """Of the squared error, what counts beside MS-SSIM, which alone would let colours drift."""
 
 
