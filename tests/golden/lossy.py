@@ -28,7 +28,7 @@ from ncz.formats.picture.image import Picture
 from ncz.formats.stream import decompress_stream
 from ncz.models.image import codec as image
 from ncz.models.image import kernel, latents
-from ncz.models.image.exact import LARGEST, Integers
+from ncz.models.image.exact import LARGEST, REACH, UNIT, Integers
 from ncz.models.image.latents import Latents, Shorts
 from tests.golden import standins
 
@@ -46,7 +46,9 @@ def some(integers: Integers, height: int, width: int, quality: int) -> bytes:
         return (sizes * random.choice([-1, 1], shape)).astype(np.int16)
 
     def found(index: int, centres: Shorts, scales: Any, firsts: Any) -> Shorts:
-        return np.where(scales < kernel.SILENT, 0, drawn(centres.shape)).astype(np.int16)
+        near = (REACH * UNIT - np.abs(centres.astype(np.int32))) // UNIT
+        far = drawn(centres.shape).clip(-near, near)
+        return np.where(scales < kernel.SILENT, 0, far).astype(np.int16)
 
     hyper = drawn(first)
     known = latents.walk(integers, hyper, quality, second[0], second[1], found)

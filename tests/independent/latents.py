@@ -110,7 +110,7 @@ class Learned:
             return 0
         negative = coder.bit(1 << 23)
         size = 1
-        while size < 255 and self.decide(coder, k, channel, near, min(size, 11)):
+        while size < 1022 and self.decide(coder, k, channel, near, min(size, 11)):
             size += 1
         return -size if negative else size
 
@@ -240,11 +240,11 @@ def decode(weights: bytes, coded: bytes) -> bytes:
                 coding.append((i, j, mine, out))
         for i, j, mine, out in coding:
             for n, c in enumerate(mine):
-                centre = clamp(math.floor(out[n] * gain + 0.5), 1 << 14)
+                centre = clamp(math.floor(out[n] * gain + 0.5), 511 * 64)
                 k = min(max(math.floor(out[len(mine) + n] + higher + 0.5), 0), 63)
                 if k >= 5:
                     near = neighbours(far, i, j, c)
                     far[i][j][c] = learned.distance(coder, k, c, near)
-                known[i][j][c] = centre + 64 * far[i][j][c]
+                known[i][j][c] = clamp(centre + 64 * far[i][j][c], 32767)
     flat = [n for part in (rests, known) for row in part for place in row for n in place]
     return coded[:at] + struct.pack(f"<{len(flat)}h", *flat)

@@ -31,8 +31,10 @@ BETWEEN = 36
 """Qualities from one anchor to the next."""
 WEIGHT = 2047
 ACTIVATION = 4095
-_FARTHEST = 1 << 14  # of a centre from zero, in 64ths
-LARGEST = 255  # of a latent's distance from its centre, in steps
+REACH = 511
+"""Of a latent and of a centre from zero, in steps."""
+LARGEST = 2 * REACH
+"""Of a latent's distance from its centre, in steps."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ class Integers:
         x += step.around_offset
         x = step.mixed.activated(_cut(x)).reshape(height, width, -1)
         mine = self.latents // STEPS
+        most = REACH * UNIT
         centres = np.zeros((height, width, mine), np.int16)
         scales = np.zeros((height, width, mine), np.uint8)
         for place, out in enumerate(step.out):
@@ -193,7 +196,7 @@ class Integers:
             y += 0.5
             np.floor(y, out=y)
             shape = (*part.shape[:2], mine)
-            centres[i::2, j::2] = np.clip(y[:, :mine], -_FARTHEST, _FARTHEST).reshape(shape)
+            centres[i::2, j::2] = np.clip(y[:, :mine], -most, most).reshape(shape)
             scales[i::2, j::2] = np.clip(y[:, mine:], 0, SCALES - 1).reshape(shape)
         return centres, scales
 

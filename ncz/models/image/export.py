@@ -158,10 +158,10 @@ def watching(network: Network) -> Iterator[dict[str, float]]:
 
 
 def load(path: Path) -> Network:
-    """The averaged weights of a checkpoint."""
+    """The weights of a run that has cooled, or else the averaged ones of a checkpoint."""
     kept = torch.load(path, weights_only=True, map_location="cpu")
     network = Network(Shape(**kept["shape"]))
-    network.load_state_dict(kept["average"])
+    network.load_state_dict(kept.get("weights", kept.get("average")))
     return network.eval().requires_grad_(False)
 
 

@@ -18,7 +18,7 @@ from ncz.codec import varint
 from ncz.codec.errors import FormatError
 from ncz.codec.jit import compiling, prove
 from ncz.models.image import kernel
-from ncz.models.image.exact import LARGEST, SCALES, STEPS, UNIT, Integers, Ints, spread
+from ncz.models.image.exact import LARGEST, REACH, SCALES, STEPS, UNIT, Integers, Ints, spread
 from ncz.models.image.tables import THRESHOLDS
 
 REVISION = 1
@@ -112,12 +112,13 @@ def walk(
     features = integers.features(hyper.astype(np.int32) * UNIT + centre, quality)
     features = np.ascontiguousarray(features[:height, :width])
     known = np.zeros((height, width, integers.latents), np.int32)
+    most = np.iinfo(np.int16).max  # which only damage reaches
     for index in range(STEPS):
         centres, scales = integers.law(index, features, known, quality)
         firsts = integers.first_channel(index)
         rests = found(index, centres, scales, firsts)
         latents = centres.astype(np.int32) + rests.astype(np.int32) * UNIT
-        put(known, latents, firsts)
+        put(known, latents.clip(-most, most), firsts)
     return known.astype(np.int16)
 
 
@@ -160,7 +161,7 @@ def rounded(
     centre, _ = integers.hyper_law(quality)
     hyper = np.rint(z[: first[0], : first[1]] - centre / UNIT)
     hyper = np.clip(hyper, -LARGEST, LARGEST).astype(np.int16)
-    wanted = y[: second[0], : second[1]]
+    wanted = y[: second[0], : second[1]].clip(-REACH, REACH)
 
     def found(
         index: int, centres: Shorts, scales: npt.NDArray[np.uint8], firsts: npt.NDArray[np.int64]

@@ -161,9 +161,11 @@ def keep_all(
     average: dict[str, Tensor],
     parts: list[torch.optim.Optimizer],
 ) -> None:
-    """Writes the checkpoint; while cooling, only the weights that came of it."""
+    """Writes the checkpoint; while cooling, only the weights, as they are: steps shrink, and an
+    average would be of what was before."""
     if done > args.steps:
-        torch.save({"average": average, "shape": asdict(network.shape)}, args.out / "cooled.pt")
+        weights = {"weights": network.state_dict(), "shape": asdict(network.shape)}
+        torch.save(weights, args.out / "cooled.pt")
         return
     everything = {
         "network": network.state_dict(),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ncz.models.image.network import Analysis, HyperAnalysis, Synthesis
 
 DIGESTS: dict[str, str] = {
-    "image-1": "1d10cdf81e6be1bcc43a097c63c82c8dd6d79cd4ab61e574e602ca3b96c4e6b0",
-    "image-1-ms-ssim": "20ca5606fc7bc1a5c70879364ade3942cd748f5979f6de8a9928e1a0fb4dfb38",
+    "image-1": "2f8a2b74a6f38d4c30ea72ae8915a79bb670ae66acc567fd0ba5a2b1808d35dc",
+    "image-1-ms-ssim": "23e66c8a0210ff1aabd1c7af62b6ae51504c8949ae582ce0d93145af55b5ca4b",
 }
 """SHA-256 of the files in `trained`, in hex, by name. A name never gets other weights."""
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ncz.codec.errors import FormatError, NczError
 from ncz.models.image import kernel, latents
-from ncz.models.image.exact import HIGHEST, LARGEST, LOWEST, SCALES, UNIT
+from ncz.models.image.exact import HIGHEST, LARGEST, LOWEST, REACH, SCALES, UNIT
 from ncz.models.image.latents import Latents
 from ncz.models.image.network import settled
 from ncz.models.image.tables import THRESHOLDS
@@ -53,7 +53,9 @@ def test_any_distances_round_trip(height: int, width: int, level: int, data: st.
     hyper = np.clip(np.rint(random.normal(size=first) * spread), -LARGEST, LARGEST)
 
     def found(index, centres, scales, firsts):
-        rest = np.clip(np.rint(random.normal(size=centres.shape) * spread), -LARGEST, LARGEST)
+        here = centres.astype(int)
+        near, far = (-REACH * UNIT - here) // UNIT + 1, (REACH * UNIT - here) // UNIT
+        rest = np.clip(np.rint(random.normal(size=centres.shape) * spread), near, far)
         return np.where(scales < kernel.SILENT, 0, rest).astype(np.int16)
 
     hyper = hyper.astype(np.int16)
@@ -138,3 +140,26 @@ def test_the_self_test_finds_another_arithmetic(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(NczError, match="self-test"):
         latents._ready()
     latents._ready.cache_clear()
+
+
+def test_far_latents_are_kept() -> None:
+    """Bright and dark pictures have some that are far from any guess."""
+    integers = tiny.codec().integers
+    random = np.random.default_rng(2)
+    first, second = latents.shapes(64, 48, integers)
+    y = random.choice(np.float32([-480, -300, 300, 480]), second)
+    z = random.choice(np.float32([-600, 600]), first)
+    made = latents.rounded(integers, y, z, 252, (64, 48))
+    law = integers.hyper_law(252)[0] / UNIT
+    assert np.abs(made.hyper + law - z).max() <= 0.5
+
+    def told(index, centres, scales, firsts):
+        rest = latents.taken(made.known, firsts, centres.shape[2]).astype(int) - centres
+        away = latents.taken(made.known / UNIT - y, firsts, centres.shape[2])
+        assert np.abs(away[scales >= kernel.SILENT]).max() < 1
+        return (rest // UNIT).astype(np.int16)
+
+    known = latents.walk(integers, made.hyper, 252, second[0], second[1], told)
+    assert np.array_equal(known, made.known)
+    coded = latents.encode(integers, made)
+    assert coded is not None and latents.decode(integers, coded).packed() == made.packed()

@@ -67,7 +67,7 @@ def test_a_run_goes_on_and_cooling_leaves_it_as_it_was(
     run(pictures, out, "--steps", "3", "--cool", "2")
     before = (out / "checkpoint.pt").read_bytes()
     assert checkpoint(out)["done"] == 2
-    cooled = torch.load(out / "cooled.pt", weights_only=True)["average"]
+    cooled = torch.load(out / "cooled.pt", weights_only=True)["weights"]
     assert set(cooled) == set(checkpoint(out)["average"])
     run(pictures, out, "--steps", "4", "--tune", "ms-ssim")
     assert checkpoint(out)["done"] == 4 and (out / "checkpoint.pt").read_bytes() != before
