@@ -71,13 +71,12 @@ class Bent:
     """
 
     def __init__(self, synthesis: nn.Module) -> None:
-        self._layers = [synthesis.get_submodule(name) for name in ("eighth", "quarter")]
-        last = synthesis.get_submodule("unfold")
-        assert isinstance(last, nn.Conv2d)
+        names = ("eighth", "quarter", "unfold")
+        self._layers = [synthesis.get_submodule(name) for name in names]
         widths = [_width(layer) for layer in self._layers]
-        self.factors = [torch.zeros(width, requires_grad=True) for width in widths]
-        self.offsets = [torch.zeros(width, requires_grad=True) for width in (*widths, 48)]
-        self._layers.append(last)
+        # The last layer, which makes pixels, has offsets alone.
+        self.factors = [torch.zeros(width, requires_grad=True) for width in widths[:-1]]
+        self.offsets = [torch.zeros(width, requires_grad=True) for width in widths]
 
     @property
     def groups(self) -> list[Tensor]:

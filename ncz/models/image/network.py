@@ -300,8 +300,10 @@ class Network(nn.Module):
         z = self.hyper_analysis(y * (SIGHT / gain)).float() * fine
         centre = (mix @ self.predictor.hyper_centres)[:, :, None, None]
         scale = (mix @ self.predictor.hyper_scales)[:, :, None, None]
-        total = charged(z - centre, scale, torch.round(z - centre).detach()).sum((1, 2, 3))
-        features = self.predictor.features((rounded(z - centre) + centre) / fine, mix)
+        rest = z - centre
+        whole = rounded(rest)
+        total = charged(rest, scale, whole).sum((1, 2, 3))
+        features = self.predictor.features((whole + centre) / fine, mix)
         known = torch.zeros_like(y)
         rests, scales, wholes = (torch.zeros_like(y) for _ in range(3))
         when = self.predictor.when(y.shape[2], y.shape[3])
@@ -315,7 +317,7 @@ class Network(nn.Module):
             now = when == index
             known = torch.where(now, y + (whole - rest).detach(), known)
             rests, scales = torch.where(now, rest, rests), torch.where(now, scale, scales)
-            wholes = torch.where(now, whole.detach(), wholes)
+            wholes = torch.where(now, whole, wholes)
         total = total + charged(rests, scales, wholes).sum((1, 2, 3))
         return self.synthesis(known, mix), total
 
@@ -349,7 +351,7 @@ def charged(rest: Tensor, scale: Tensor, whole: Tensor) -> Tensor:
     latents are mostly zero.
     """
     pulled = bits(noisy(rest), scale.detach())
-    return bits(whole, scale) + (pulled - pulled.detach())
+    return bits(whole.detach(), scale) + (pulled - pulled.detach())
 
 
 def bits(rest: Tensor, scale: Tensor) -> Tensor:
