@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,13 @@ settings.load_profile("ncz")
 
 # No test fetches a model: those that try what pip does bring packages of their own.
 os.environ["PIP_NO_INDEX"] = "1"
+
+# What was started in the background of a shell, or by nohup, ignores these, and so would all that
+# tests start and then interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for name in ("SIGHUP", "SIGQUIT", "SIGTERM"):
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @pytest.fixture
