@@ -6,6 +6,7 @@ in a last part to nothing (`--cool`); a run that was stopped or that
 has cooled goes on from the weights before cooling (`--steps` with a larger number), so that no work
 is lost. FOLDER/checkpoint.pt has everything a run needs to go on, FOLDER/log.txt what it saw.
 `--tune ms-ssim` goes on from a checkpoint of a run without it, copied to a folder of its own.
+Where there is none any more, `restore.py` makes one of weights that ship.
 With `--compile` (which needs a C++ compiler) and memory that is kept in large pages
 (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=16000000000`) a
 step takes some 30 % less time on a CPU.
@@ -111,7 +112,8 @@ def train(args: argparse.Namespace) -> None:
         begin(network, crops)
     network.to(args.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = optimizers(network, args.rate)
-    for part, state in zip(parts, kept.get("optimizers", ()), strict=bool(done)):
+    # A checkpoint of `restore.py` has none.
+    for part, state in zip(parts, kept.get("optimizers", ()), strict=False):
         part.load_state_dict(state)
     average = kept.get("average") or {
         name: value.clone() for name, value in network.state_dict().items()

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ncz.models.image import data, train
+from ncz.models.contextmix.prior import unpack
+from ncz.models.image import data, restore, train, weights
 from ncz.models.image.network import Network
 from tests.models.image import tiny
 
@@ -71,6 +72,19 @@ def test_a_run_goes_on_and_cooling_leaves_it_as_it_was(
     assert set(cooled) == set(checkpoint(out)["average"])
     run(pictures, out, "--steps", "4", "--tune", "ms-ssim")
     assert checkpoint(out)["done"] == 4 and (out / "checkpoint.pt").read_bytes() != before
+
+
+def test_training_goes_on_from_weights_that_ship(
+    pictures: Path, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "tensors", lambda name: unpack(tiny.packed()))
+    out = tmp_path / "run"
+    restore.main([weights.DEFAULT, "--done", "7", "--out", str(out)])
+    before = checkpoint(out)["network"]
+    run(pictures, out, "--steps", "9")
+    after = checkpoint(out)
+    assert after["done"] == 9
+    assert any(not torch.equal(after["network"][name], before[name]) for name in before)
 
 
 def test_length_of_steps() -> None:
