@@ -102,7 +102,7 @@ def row(codec: Lossy, q: float, name: str, rgb: Rgb) -> Row:
         similar,
         encoded - began,
         decoded - encoded,
-        codec.estimate(rgb, q) if codec.estimate is not None else None,
+        codec.estimate(coded) if codec.estimate is not None else None,
     )
 
 

@@ -41,7 +41,7 @@ class Lossy:
         qualities: what it is measured at.
         encode: from pixels and a quality to bytes.
         decode: from bytes to pixels.
-        estimate: how many bits its model says that pixels at a quality take, None if it has none.
+        estimate: from bytes to the bits that its model says they take, None if it has none.
         missing: why this machine lacks it, empty if it does not.
     """
 
@@ -50,7 +50,7 @@ class Lossy:
     qualities: tuple[float, ...]
     encode: Callable[[Rgb, float], bytes]
     decode: Callable[[bytes], Rgb]
-    estimate: Callable[[Rgb, float], float] | None = None
+    estimate: Callable[[bytes], float] | None = None
     missing: str = ""
 
 
@@ -68,7 +68,7 @@ def ncz_at(effort: int, qualities: Sequence[float] = QUALITIES, tune: str = "psn
         tuple(qualities),
         lambda rgb, quality: codec.compress_pixels(rgb, quality, effort, weights),
         lambda coded: codec.restore_pixels(coded, weights),
-        lambda rgb, quality: codec.estimate_bits(rgb, quality, effort, weights),
+        lambda coded: codec.estimate_bits(coded, weights),
     )
 
 

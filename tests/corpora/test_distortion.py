@@ -31,8 +31,8 @@ def compress_pixels(rgb: np.ndarray, quality: float, effort: int, name: str = "i
     return head + zlib.compress((rgb // step).tobytes(), effort)
 
 
-def estimate_bits(rgb: np.ndarray, quality: float, effort: int, name: str) -> float:
-    return 7.9 * len(compress_pixels(rgb, quality, effort, name))
+def estimate_bits(coded: bytes, name: str) -> float:
+    return 7.9 * len(coded)
 
 
 def restore_pixels(coded: bytes, name: str = "image-1") -> np.ndarray:

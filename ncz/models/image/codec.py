@@ -31,8 +31,20 @@ BEST = 100
 
 Pixels = npt.NDArray[np.float32]
 
-ROUNDS = (0, 0, 40, 60, 80, 100, 120, 150, 300, 800)
-"""Rounds of refining by effort. Fewer than 40 make a picture worse: the draws have not settled."""
+PACES = (
+    None,
+    None,
+    (8, 0),
+    (16, 0),
+    (32, 0),
+    (24, 80),
+    (30, 110),
+    (30, 150),
+    (40, 400),
+    (60, 1000),
+)
+"""By effort, in how many steps a picture is refined, straight and annealed (`refine.Pace`). Fewer
+than some 80 of the second kind are wasted: the draws have not settled."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +96,13 @@ class ImageCodec:
             y, z = (part[0].permute(1, 2, 0) for part in self._guess(full, mix, level))
         places = coding.shapes(height, width, self.integers)[1]
         y = y[: places[0], : places[1]].contiguous()
-        if ROUNDS[effort]:
-            smooth = refine.Smooth(self.integers, level)
+        pace = PACES[effort]
+        if pace is not None:
             weight = float(weight_of(torch.tensor(level / (self.integers.qualities - 1))))
-            pace = refine.Pace(ROUNDS[effort])
             tune = weights.tune_of(self.ref.name)
-            network = self.transforms.synthesis
-            y, z = refine.refined(smooth, network, x, (y, z), mix, weight, pace, tune)
+            smooth = refine.Smooth(self.integers, level)
+            picture = refine.Picture(smooth, self.transforms.synthesis, x, mix, weight, tune)
+            y, z = refine.refined(picture, (y, z), refine.Pace(*pace))
         return coding.rounded(self.integers, y.numpy(), z.numpy(), level, (height, width))
 
     def _guess(self, x: Tensor, mix: Tensor, level: int) -> tuple[Tensor, Tensor]:
@@ -159,8 +171,9 @@ def compress_pixels(
     rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1, name: str = weights.DEFAULT
 ) -> bytes:
     """Coded bytes of a picture, uint8 (H, W, 3), without a file around them, by these weights."""
-    codec, latents = _analysed(rgb, quality, effort, name)
-    return codec.encode(latents)
+    codec = ImageCodec.load(name)
+    pixels = (rgb / np.float32(255)).astype(np.float32)
+    return codec.encode(codec.analyse(pixels, codec.level(quality), effort))
 
 
 def restore_pixels(coded: bytes, name: str = weights.DEFAULT) -> npt.NDArray[np.uint8]:
@@ -170,20 +183,10 @@ def restore_pixels(coded: bytes, name: str = weights.DEFAULT) -> npt.NDArray[np.
     return np.rint(pixels * 255).astype(np.uint8)
 
 
-def estimate_bits(
-    rgb: npt.NDArray[np.uint8], quality: float, effort: int = 1, name: str = weights.DEFAULT
-) -> float:
-    """Bits of :func:`compress_pixels` by the probabilities alone."""
-    codec, latents = _analysed(rgb, quality, effort, name)
-    return coding.estimate(codec.integers, latents)
-
-
-def _analysed(
-    rgb: npt.NDArray[np.uint8], quality: float, effort: int, name: str
-) -> tuple[ImageCodec, Latents]:
+def estimate_bits(coded: bytes, name: str = weights.DEFAULT) -> float:
+    """Bits of what :func:`compress_pixels` made, by the network's probabilities alone."""
     codec = ImageCodec.load(name)
-    pixels = (rgb / np.float32(255)).astype(np.float32)
-    return codec, codec.analyse(pixels, codec.level(quality), effort)
+    return coding.estimate(codec.integers, codec.decode(coded))
 
 
 @dataclass(frozen=True)

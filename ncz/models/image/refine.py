@@ -1,8 +1,10 @@
 """More effort for one picture: its latents, moved by gradients to where the picture costs least.
 
 The network's first guess is the latents of an average picture like this one. Here what the picture
-costs, bits + lambda * error, is made smaller for this one alone, by stochastic Gumbel annealing
-(Yang, Bamler, Mandt, "Improving inference for neural image compression", 2020): each latent
+costs, bits + lambda * error, is made smaller for this one alone, in two parts. First, latents and
+hyper latents go down the slope while they are rounded as a file has them: most is won where hyper
+latents say better how likely the latents are. Then the latents alone, by stochastic Gumbel
+annealing (Yang, Bamler, Mandt, "Improving inference for neural image compression", 2020): each
 lies between two integers and draws one of them, less and less at random. The decoder is the same.
 
 What is asked here are floats of the same integers that decide probabilities; what is written is
@@ -11,6 +13,8 @@ rounded and coded by the integers themselves, so nothing depends on the digits.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,9 +33,15 @@ from ncz.models.image.exact import (
     Layer,
     between,
 )
-from ncz.models.image.network import Synthesis, bits
+from ncz.models.image.network import Synthesis, bits, settled
+from ncz.models.image.tables import WORTH
 
 _STEP_OF_SCALE = (HIGHEST - LOWEST) / (SCALES - 1)
+
+
+FIRM = 0.25
+"""How far beyond its integer a latent is handed on, so that it is rounded to that by integers, too:
+their centres are a little off these."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,21 @@ class Pace:
     """How a picture is refined.
 
     Args:
-        rounds: steps of gradients.
-        rate: how far a latent goes in one at first, in steps of rounding.
+        straight: steps of gradients while latents are rounded.
+        annealed: steps while they are drawn.
+        latents, hyper: how far these go in a step of the first kind, where one would be all the way
+            down if an error of a step were worth `WORTH` bits, and nothing else changed.
+        rate: how far a latent goes at first in one of the second kind, in steps of rounding.
         hot, cold: temperature of the draws at the start and at the end.
     """
 
-    rounds: int
-    rate: float = 0.015
+    straight: int
+    annealed: int
+    latents: float = 0.01
+    hyper: float = 0.1
+    rate: float = 0.03
     hot: float = 0.5
-    cold: float = 0.12
+    cold: float = 0.15
 
 
 class Smooth:
@@ -114,57 +130,114 @@ class Smooth:
         return self.steps[index][-1]
 
 
-def refined(
-    smooth: Smooth,
-    synthesis: Synthesis,
-    pixels: Tensor,
-    start: tuple[Tensor, Tensor],
-    mix: Tensor,
-    weight: float,
-    pace: Pace,
-    tune: str = PSNR,
-) -> tuple[Tensor, Tensor]:
-    """Latents and hyper latents that cost less.
+@dataclass(frozen=True)
+class Picture:
+    """What a picture's latents are held against.
 
     Args:
         smooth: the predictor.
         synthesis: the decoder's network.
-        pixels: (1, 3, H, W), -0.5 … 0.5, of the picture.
-        start: latents (h, w, channels) and hyper latents, as the network guesses them, of exactly
-            the places that the picture has.
+        pixels: (1, 3, H, W), -0.5 … 0.5.
         mix: the blend of anchors, (1, anchors).
         weight: lambda.
-        pace: how long, how far.
         tune: what lambda is charged for (`error.py`).
     """
-    y, z = (part.clone().requires_grad_(True) for part in start)
-    optimizer = torch.optim.Adam([y, z], lr=pace.rate, betas=(0.9, 0.99))
-    height, width = pixels.shape[2:]
-    dice = torch.Generator().manual_seed(0)  # the same picture gives the same file
-    for turn in range(pace.rounds):
-        share = turn / pace.rounds
-        temperature = pace.hot * (pace.cold / pace.hot) ** share
-        for group in optimizer.param_groups:
-            group["lr"] = pace.rate * (1 - 0.8 * share)
-        total, known = _drawn(smooth, y, z, temperature, dice)
+
+    smooth: Smooth
+    synthesis: Synthesis
+    pixels: Tensor
+    mix: Tensor
+    weight: float
+    tune: str = PSNR
+
+    def cost(self, total: Tensor, known: Tensor) -> Tensor:
+        """Bits and error together, in bits, of latents (h, w, channels) that cost `total` bits."""
+        height, width = self.pixels.shape[2:]
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            back = synthesis(known.permute(2, 0, 1)[None], mix)[:, :, :height, :width]
-        lost = error(tune, pixels, back.float(), 2)[0]
-        cost = total / (height * width) + weight * lost
+            back = self.synthesis(known.permute(2, 0, 1)[None], self.mix)[:, :, :height, :width]
+        lost = error(self.tune, self.pixels, back.float(), 2)[0]
+        return total + self.weight * lost * (height * width)
+
+
+def refined(picture: Picture, start: tuple[Tensor, Tensor], pace: Pace) -> tuple[Tensor, Tensor]:
+    """Latents and hyper latents that cost less, or those given.
+
+    Args:
+        picture: theirs.
+        start: latents (h, w, channels) and hyper latents, as the network guesses them, of exactly
+            the places that the picture has.
+        pace: how long, how far.
+    """
+    best, y, z = _descended(picture, start, pace)
+    if pace.annealed:
+        drawn = _annealed(picture, y, z, pace)
+        total, known, firm = _passed(picture.smooth, drawn, z, _nearest)
+        if float(picture.cost(total, known)) < best:
+            y = firm
+    return y, z
+
+
+def _descended(
+    picture: Picture, start: tuple[Tensor, Tensor], pace: Pace
+) -> tuple[float, Tensor, Tensor]:
+    """The least cost on the way down from the start, and where it was."""
+    y, z = (part.clone().requires_grad_(True) for part in start)
+    whole = 1 / (2 * WORTH)
+    rates = (pace.latents * whole, pace.hyper * whole)
+    groups = [{"params": [part], "lr": rate} for part, rate in zip((y, z), rates, strict=True)]
+    optimizer = torch.optim.SGD(groups, lr=0.0, momentum=0.8, dampening=0.2)
+    best = (math.inf, *start)
+    for turn in range(pace.straight + 1):
+        total, known, _ = _passed(picture.smooth, y, z, _settled)
+        cost = picture.cost(total, known)
+        if (found := cost.item()) < best[0]:
+            best = (found, y.detach().clone(), z.detach().clone())
+        if turn == pace.straight:
+            break
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * (1 - 0.8 * turn / pace.straight)
         optimizer.zero_grad()
         cost.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return y.detach(), z.detach()
+    return best
 
 
-def _drawn(
-    smooth: Smooth, y: Tensor, z: Tensor, temperature: float, dice: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Bits, and the latents drawn at a temperature."""
-    rest = drawn(z - smooth.hyper_centre, temperature, dice)
-    total = bits(rest, smooth.hyper_scale.expand_as(rest)).sum()
-    features = smooth.features(rest + smooth.hyper_centre)[: y.shape[0], : y.shape[1]]
-    known = torch.zeros_like(y)
+def _annealed(picture: Picture, y: Tensor, z: Tensor, pace: Pace) -> Tensor:
+    """Latents after draws that end as good as certain, for these hyper latents."""
+    y = y.clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([y], lr=pace.rate, betas=(0.9, 0.99))
+    dice = torch.Generator().manual_seed(0)  # the same picture gives the same file
+    for turn in range(pace.annealed):
+        share = turn / pace.annealed
+        temperature = pace.hot * (pace.cold / pace.hot) ** share
+        for group in optimizer.param_groups:
+            group["lr"] = pace.rate * (1 - 0.8 * share)
+
+        def draw(rest: Tensor, scale: Tensor, temperature: float = temperature) -> _Rounded:
+            value = drawn(rest, temperature, dice)
+            return value, bits(value, scale), value
+
+        total, known, _ = _passed(picture.smooth, y, z, draw)
+        cost = picture.cost(total, known)
+        optimizer.zero_grad()
+        cost.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return y.detach()
+
+
+_Rounded = tuple[Tensor, Tensor, Tensor]
+"""Integers, by which gradients go; their bits; and what is rounded to them by integers, too."""
+
+
+def _passed(
+    smooth: Smooth, y: Tensor, z: Tensor, rounding: Callable[[Tensor, Tensor], _Rounded]
+) -> _Rounded:
+    """Bits; and latents, rounded step by step, and such that integers round them so, too."""
+    centre, scale = smooth.hyper_centre, smooth.hyper_scale
+    whole, total = _straight(z - centre, scale.expand_as(z), torch.round)
+    total = total.sum()
+    features = smooth.features(whole + centre)[: y.shape[0], : y.shape[1]]
+    known, firm = torch.zeros_like(y), torch.zeros_like(y)
     for index in range(STEPS):
         centres, scales = smooth.law(index, features, known)
         first = smooth.first(index)
@@ -173,13 +246,37 @@ def _drawn(
         for i in range(2):
             for j in range(2):
                 at = int(first[i, j])
-                wanted = y[i::2, j::2, at : at + mine]
                 centre = centres[i::2, j::2]
-                rest = drawn(wanted - centre, temperature, dice)
-                total = total + bits(rest, scales[i::2, j::2]).sum()
-                found[i::2, j::2, at : at + mine] = rest + centre
+                rest = y[i::2, j::2, at : at + mine] - centre
+                whole, spent, beyond = rounding(rest, scales[i::2, j::2])
+                total = total + spent.sum()
+                found[i::2, j::2, at : at + mine] = whole + centre
+                firm[i::2, j::2, at : at + mine] = (beyond + centre).detach()
         known = known + found
-    return total, known
+    return total, known, firm
+
+
+def _straight(
+    rest: Tensor, scale: Tensor, rounding: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Integers and their bits; gradients as if nothing were rounded, but for those of the bits,
+    which are as they would be on average with noise in the place of rounding."""
+    with torch.no_grad():
+        whole = rounding(rest)
+        slope = bits(rest + 0.5, scale) - bits(rest - 0.5, scale)
+    passed = rest - rest.detach()
+    return whole + passed, bits(whole, scale) + slope * passed
+
+
+def _settled(rest: Tensor, scale: Tensor) -> _Rounded:
+    whole, spent = _straight(rest, scale, lambda rest: settled(rest, scale))
+    return whole, spent, rest
+
+
+@torch.no_grad()
+def _nearest(rest: Tensor, scale: Tensor) -> _Rounded:
+    whole = torch.round(rest)
+    return whole, bits(whole, scale), whole + FIRM * torch.sign(whole)
 
 
 def drawn(x: Tensor, temperature: float, dice: torch.Generator) -> Tensor:

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import torch
 
-from ncz.models.image import latents, refine
+from ncz.models.image import latents, network, refine
+from ncz.models.image.codec import ImageCodec, padded
 from ncz.models.image.exact import STEPS, UNIT
 from tests.models.image import tiny
 
@@ -29,27 +31,63 @@ def test_floats_say_what_the_integers_say() -> None:
         latents.put(seen, part, firsts)
 
 
-def test_a_refined_picture_costs_less() -> None:
+def weight_of(codec: ImageCodec, level: int) -> float:
+    return float(network.weight_of(torch.tensor(level / (codec.integers.qualities - 1))))
+
+
+@pytest.mark.parametrize("effort", [2, 4, 6])
+def test_a_refined_picture_costs_less(effort: int) -> None:
     codec, pixels = tiny.codec(), tiny.picture(64, 64, 6)
     plain = codec.encode(codec.analyse(pixels, 200))
-    refined = codec.encode(codec.analyse(pixels, 200, effort=6))
-    assert codec.encode(codec.analyse(pixels, 200, effort=6)) == refined, "twice the same"
-    errors = [
-        float(np.square(codec.synthesise(codec.decode(coded)) - pixels).mean())
-        for coded in (plain, refined)
-    ]
-    weight = 255**2 * float(refine_weight(200, codec.integers.qualities))
-    costs = [
-        8 * len(coded) / 64**2 + weight * error
-        for coded, error in zip((plain, refined), errors, strict=True)
-    ]
+    refined = codec.encode(codec.analyse(pixels, 200, effort))
+    assert codec.encode(codec.analyse(pixels, 200, effort)) == refined, "twice the same"
+    costs = []
+    for coded in (plain, refined):
+        error = float(np.square(codec.synthesise(codec.decode(coded)) - pixels).mean())
+        costs.append(8 * len(coded) / 64**2 + 255**2 * weight_of(codec, 200) * error)
     assert costs[1] < costs[0]
 
 
-def refine_weight(level: int, qualities: int) -> torch.Tensor:
-    from ncz.models.image.network import weight_of
+def picture_and_start(level: int) -> tuple[refine.Picture, tuple[torch.Tensor, torch.Tensor]]:
+    codec = tiny.codec()
+    x = torch.from_numpy(tiny.picture(64, 80, 3)).permute(2, 0, 1)[None] - 0.5
+    mix = codec.mix(level)
+    with torch.no_grad():
+        y = codec.transforms.analysis(padded(x, 64), mix)
+        z = codec.transforms.hyper_analysis(y)
+    y = y[0].permute(1, 2, 0)[:4, :5].contiguous()
+    smooth = refine.Smooth(codec.integers, level)
+    weight = weight_of(codec, level)
+    picture = refine.Picture(smooth, codec.transforms.synthesis, x, mix, weight)
+    return picture, (y, z[0].permute(1, 2, 0).contiguous())
 
-    return weight_of(torch.tensor(level / (qualities - 1)))
+
+def test_what_costs_more_is_not_taken() -> None:
+    picture, start = picture_and_start(180)
+    y, z = refine.refined(picture, start, refine.Pace(straight=0, annealed=2, rate=300.0))
+    assert torch.equal(y, start[0]) and torch.equal(z, start[1])
+
+
+def test_latents_that_were_drawn_are_rounded_to_what_was_drawn() -> None:
+    picture, (y, z) = picture_and_start(180)
+    total, known, firm = refine._passed(picture.smooth, y, z, refine._nearest)
+    again, settled, _ = refine._passed(picture.smooth, firm, z, refine._settled)
+    torch.testing.assert_close(settled, known, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(again.detach(), total)
+
+
+def test_gradients_of_rounded_latents_are_those_of_noise() -> None:
+    rest = (torch.rand(2000) * 4 - 2).requires_grad_(True)
+    scale = torch.full_like(rest, -0.5)
+    whole, bits = refine._straight(rest, scale, torch.round)
+    assert torch.equal(whole, torch.round(rest))
+    torch.testing.assert_close(bits, network.bits(torch.round(rest), scale))
+    bits.sum().backward()
+    shifted = rest.detach()[:, None] + torch.linspace(-0.5, 0.5, 2001)
+    shifted.requires_grad_(True)
+    network.bits(shifted, scale[:, None]).mean(1).sum().backward()
+    assert rest.grad is not None and shifted.grad is not None
+    torch.testing.assert_close(rest.grad, shifted.grad.sum(1), atol=0.01, rtol=0.01)
 
 
 def test_draws_lie_between_the_integers_and_settle() -> None:
