@@ -270,6 +270,11 @@ def _run(
             click.echo(f"{row.codec}, {row.file}: {8 * row.bytes / row.pixels:.3f} bpp")
 
     others = [] if peers is not None else here()
+    for codec in codecs:
+        if codec in PEERS and peers is None and codec not in others:
+            raise CorpusError(
+                f"{codec} is not here: pip install pillow-jxl-plugin, or name a file with --peers"
+            )
     if peers is not None:
         known = {(job.group, job.path.name) for job in jobs(folders, [PIXELS], count)}
         for row in read(peers)[0]:

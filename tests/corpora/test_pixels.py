@@ -107,6 +107,14 @@ def test_only_one_codec(folders: tuple[Path, Path], tmp_path: Path) -> None:
     }
 
 
+def test_a_peer_that_is_named_has_to_be_here(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "here", lambda: ["PNG optimised"])
+    result = run(folders, tmp_path / "found.json", "--codec", "JPEG XL")
+    assert result.exit_code == 1 and "pillow-jxl-plugin" in result.output
+
+
 def test_what_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     out = tmp_path / "found.json"
