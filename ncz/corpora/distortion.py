@@ -122,7 +122,7 @@ def _rgb(path: Path) -> Rgb:
 @click.option(
     "--tunes", default="psnr", show_default=True, help="Of ncz, with commas: psnr, ms-ssim."
 )
-@click.option("--qualities", help="Of ncz, 1 to 100, with commas.  [default: six]")
+@click.option("--qualities", help="Of ncz, 1 to 100, with commas.  [default: eight]")
 @click.option(
     "--measure",
     "measured",

@@ -27,7 +27,7 @@ OURS = "ncz_e"
 """What the names of ncz begin with; its effort follows."""
 
 EFFORTS = range(1, 10)
-QUALITIES = (10.0, 25.0, 40.0, 55.0, 70.0, 85.0)
+QUALITIES = (1.0, 10.0, 25.0, 40.0, 55.0, 70.0, 85.0, 100.0)
 """Of ncz, unless told otherwise."""
 
 

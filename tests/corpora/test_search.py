@@ -61,7 +61,7 @@ def test_another_content_of_the_same_name_and_size_is_passed_over(places):
 
 
 def test_a_gzip_of_it_serves_and_the_users_folder_is_left_alone(places):
-    packed = put(places / "mine" / "fox.txt.gz", gzip.compress(CONTENT))
+    packed = put(places / "mine" / "fox.txt.gz", gzip.compress(CONTENT, mtime=0))
     found = search.find(wanted())
     assert found is not None and found.read_bytes() == CONTENT
     assert search.cache_folder() in found.parents
@@ -70,7 +70,8 @@ def test_a_gzip_of_it_serves_and_the_users_folder_is_left_alone(places):
 
 
 @pytest.mark.parametrize(
-    "packed", [b"no gzip at all", gzip.compress(CONTENT)[:-9], gzip.compress(b"other")]
+    "packed",
+    [b"no gzip at all", gzip.compress(CONTENT, mtime=0)[:-9], gzip.compress(b"other", mtime=0)],
 )
 def test_a_gzip_that_is_damaged_or_another_is_passed_over(places, packed):
     put(places / "mine" / "fox.txt.gz", packed)
