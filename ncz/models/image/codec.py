@@ -31,18 +31,16 @@ BEST = 100
 
 Pixels = npt.NDArray[np.float32]
 
-PACES = (
-    None,
-    None,
-    (8, 0),
-    (16, 0),
-    (32, 0),
-    (24, 80),
-    (30, 110),
-    (30, 150),
-    (40, 400),
-    (60, 1000),
-)
+PACES = {
+    2: (8, 0),
+    3: (16, 0),
+    4: (32, 0),
+    5: (24, 80),
+    6: (30, 110),
+    7: (30, 150),
+    8: (40, 400),
+    9: (60, 1000),
+}
 """By effort, in how many steps a picture is refined, straight and annealed (`refine.Pace`). Fewer
 than some 80 of the second kind are wasted: the draws have not settled."""
 
@@ -96,7 +94,7 @@ class ImageCodec:
             y, z = (part[0].permute(1, 2, 0) for part in self._guess(full, mix, level))
         places = coding.shapes(height, width, self.integers)[1]
         y = y[: places[0], : places[1]].contiguous()
-        pace = PACES[effort]
+        pace = PACES.get(effort)
         if pace is not None:
             weight = float(weight_of(torch.tensor(level / (self.integers.qualities - 1))))
             tune = weights.tune_of(self.ref.name)

@@ -27,6 +27,8 @@ STEPS = 4
 SCALES = 64
 LOWEST, HIGHEST = -3.4, 4.4
 """Natural logarithms of the scales that the first and the last index stand for."""
+STEP_OF_SCALE = (HIGHEST - LOWEST) / (SCALES - 1)
+"""From the logarithm of one scale to the next."""
 BETWEEN = 36
 """Qualities from one anchor to the next."""
 WEIGHT = 2047

@@ -24,7 +24,7 @@ from ncz.codec.cache import write_whole
 from ncz.models.contextmix.prior import pack
 from ncz.models.image import exact
 from ncz.models.image.data import Crops
-from ncz.models.image.exact import HIGHEST, LOWEST, SCALES
+from ncz.models.image.exact import LOWEST, STEP_OF_SCALE
 from ncz.models.image.network import (
     SIGHT,
     Network,
@@ -57,15 +57,14 @@ def tensors(network: Network, ranges: dict[str, float]) -> dict[str, np.ndarray]
 def _integers(network: Network, ranges: dict[str, float]) -> dict[str, np.ndarray]:
     predictor = network.predictor
     unit = 1 / exact.UNIT
-    step_of_scale = (HIGHEST - LOWEST) / (SCALES - 1)
     per = {name: top * MARGIN / exact.ACTIVATION for name, top in ranges.items()}
-    scale_index = (predictor.hyper_scales - LOWEST) / step_of_scale
+    scale_index = (predictor.hyper_scales - LOWEST) / STEP_OF_SCALE
     hyper = torch.stack((predictor.hyper_centres, scale_index)) * exact.UNIT
     found = {
         "order": order(network.shape.latents)[0].permute(1, 2, 0).to(torch.uint8).numpy(),
         "hyper": _rounded(hyper).astype(np.int32),
         "fine": _rounded(torch.exp(-predictor.hyper_gains) * 4096).astype(np.int32),
-        "gain": _gains(network.shape.anchors, step_of_scale),
+        "gain": _gains(network.shape.anchors),
         "quality": _rounded(predictor.quality / per["features"]).astype(np.int32),
     }
 
@@ -90,18 +89,18 @@ def _integers(network: Network, ranges: dict[str, float]) -> dict[str, np.ndarra
         add(f"{name}.around", step.around, near, around)
         add(f"{name}.mixed", step.mixed, around, mixed)
         latents = network.shape.latents
-        to = torch.tensor([unit] * latents + [step_of_scale] * latents)
+        to = torch.tensor([unit] * latents + [STEP_OF_SCALE] * latents)
         low = torch.tensor([0.0] * latents + [LOWEST] * latents)
         bias = step.out.bias - low
         found.update(layer(f"{name}.out", step.out.weight, bias, mixed, to))
     return found
 
 
-def _gains(anchors: int, step_of_scale: float) -> np.ndarray:
+def _gains(anchors: int) -> np.ndarray:
     table = usual(anchors).double().numpy()
     levels = np.arange((anchors - 1) * exact.BETWEEN + 1) / exact.BETWEEN
     log = np.interp(levels, np.arange(anchors), table)
-    return np.stack((np.exp(log), np.exp(-log), log / step_of_scale)).astype(np.float32)
+    return np.stack((np.exp(log), np.exp(-log), log / STEP_OF_SCALE)).astype(np.float32)
 
 
 def layer(

@@ -24,9 +24,8 @@ from torch.nn import functional
 from ncz.models.image.error import PSNR, error
 from ncz.models.image.exact import (
     ACTIVATION,
-    HIGHEST,
     LOWEST,
-    SCALES,
+    STEP_OF_SCALE,
     STEPS,
     UNIT,
     Integers,
@@ -35,9 +34,6 @@ from ncz.models.image.exact import (
 )
 from ncz.models.image.network import Synthesis, bits, settled
 from ncz.models.image.tables import WORTH
-
-_STEP_OF_SCALE = (HIGHEST - LOWEST) / (SCALES - 1)
-
 
 FIRM = 0.25
 """How far beyond its integer a latent is handed on, so that it is rounded to that by integers, too:
@@ -80,7 +76,7 @@ class Smooth:
         self.fine = torch.from_numpy(between(integers.fine, quality)[0] / 4096).float()
         self.gain, self.inverse, self.higher = (float(g) for g in integers.gain[:, quality])
         self.hyper_centre = torch.from_numpy(centre / UNIT).float()
-        self.hyper_scale = LOWEST + torch.from_numpy(index).float() * _STEP_OF_SCALE
+        self.hyper_scale = LOWEST + torch.from_numpy(index).float() * STEP_OF_SCALE
         self.quality = torch.from_numpy(between(integers.quality[None], quality)[0]).float()
         self.up_half, self.half = _product(integers.up_half), _product(integers.half)
         self.up_whole = _product(integers.up_whole)
@@ -122,7 +118,7 @@ class Smooth:
             i, j = divmod(place, 2)
             y = _of(out, x[i::2, j::2])
             centres[i::2, j::2] = y[..., :mine] * (self.gain / UNIT)
-            scales[i::2, j::2] = LOWEST + (y[..., mine:] + self.higher) * _STEP_OF_SCALE
+            scales[i::2, j::2] = LOWEST + (y[..., mine:] + self.higher) * STEP_OF_SCALE
         return centres, scales
 
     def first(self, index: int) -> Tensor:
@@ -171,9 +167,9 @@ def refined(picture: Picture, start: tuple[Tensor, Tensor], pace: Pace) -> tuple
     best, y, z = _descended(picture, start, pace)
     if pace.annealed:
         drawn = _annealed(picture, y, z, pace)
-        total, known, firm = _passed(picture.smooth, drawn, z, _nearest)
+        total, known, centres = _passed(picture.smooth, drawn, z, _nearest)
         if float(picture.cost(total, known)) < best:
-            y = firm
+            y = _firm(known, centres)
     return y, z
 
 
@@ -207,16 +203,17 @@ def _annealed(picture: Picture, y: Tensor, z: Tensor, pace: Pace) -> Tensor:
     y = y.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([y], lr=pace.rate, betas=(0.9, 0.99))
     dice = torch.Generator().manual_seed(0)  # the same picture gives the same file
+    temperature = pace.hot
+
+    def draw(rest: Tensor, scale: Tensor) -> _Rounded:
+        value = drawn(rest, temperature, dice)
+        return value, bits(value, scale)
+
     for turn in range(pace.annealed):
         share = turn / pace.annealed
         temperature = pace.hot * (pace.cold / pace.hot) ** share
         for group in optimizer.param_groups:
             group["lr"] = pace.rate * (1 - 0.8 * share)
-
-        def draw(rest: Tensor, scale: Tensor, temperature: float = temperature) -> _Rounded:
-            value = drawn(rest, temperature, dice)
-            return value, bits(value, scale), value
-
         total, known, _ = _passed(picture.smooth, y, z, draw)
         cost = picture.cost(total, known)
         optimizer.zero_grad()
@@ -225,19 +222,19 @@ def _annealed(picture: Picture, y: Tensor, z: Tensor, pace: Pace) -> Tensor:
     return y.detach()
 
 
-_Rounded = tuple[Tensor, Tensor, Tensor]
-"""Integers, by which gradients go; their bits; and what is rounded to them by integers, too."""
+_Rounded = tuple[Tensor, Tensor]
+"""Integers, or what is drawn between them, and their bits."""
 
 
 def _passed(
     smooth: Smooth, y: Tensor, z: Tensor, rounding: Callable[[Tensor, Tensor], _Rounded]
-) -> _Rounded:
-    """Bits; and latents, rounded step by step, and such that integers round them so, too."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Bits; latents, rounded step by step; and what they were rounded about."""
     centre, scale = smooth.hyper_centre, smooth.hyper_scale
     whole, total = _straight(z - centre, scale.expand_as(z), torch.round)
     total = total.sum()
     features = smooth.features(whole + centre)[: y.shape[0], : y.shape[1]]
-    known, firm = torch.zeros_like(y), torch.zeros_like(y)
+    known, about = torch.zeros_like(y), torch.zeros_like(y)
     for index in range(STEPS):
         centres, scales = smooth.law(index, features, known)
         first = smooth.first(index)
@@ -248,17 +245,20 @@ def _passed(
                 at = int(first[i, j])
                 centre = centres[i::2, j::2]
                 rest = y[i::2, j::2, at : at + mine] - centre
-                whole, spent, beyond = rounding(rest, scales[i::2, j::2])
+                whole, spent = rounding(rest, scales[i::2, j::2])
                 total = total + spent.sum()
                 found[i::2, j::2, at : at + mine] = whole + centre
-                firm[i::2, j::2, at : at + mine] = (beyond + centre).detach()
+                about[i::2, j::2, at : at + mine] = centre.detach()
         known = known + found
-    return total, known, firm
+    return total, known, about
 
 
-def _straight(
-    rest: Tensor, scale: Tensor, rounding: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor]:
+def _firm(known: Tensor, centres: Tensor) -> Tensor:
+    """Latents that integers round to those known."""
+    return known + FIRM * torch.sign(torch.round(known - centres))
+
+
+def _straight(rest: Tensor, scale: Tensor, rounding: Callable[[Tensor], Tensor]) -> _Rounded:
     """Integers and their bits; gradients as if nothing were rounded, but for those of the bits,
     which are as they would be on average with noise in the place of rounding."""
     with torch.no_grad():
@@ -269,14 +269,13 @@ def _straight(
 
 
 def _settled(rest: Tensor, scale: Tensor) -> _Rounded:
-    whole, spent = _straight(rest, scale, lambda rest: settled(rest, scale))
-    return whole, spent, rest
+    return _straight(rest, scale, lambda rest: settled(rest, scale))
 
 
 @torch.no_grad()
 def _nearest(rest: Tensor, scale: Tensor) -> _Rounded:
     whole = torch.round(rest)
-    return whole, bits(whole, scale), whole + FIRM * torch.sign(whole)
+    return whole, bits(whole, scale)
 
 
 def drawn(x: Tensor, temperature: float, dice: torch.Generator) -> Tensor:

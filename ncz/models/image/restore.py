@@ -11,7 +11,7 @@ large as those of the transforms. Where the optimizers were is lost.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,29 +20,25 @@ import torch
 from torch import Tensor
 
 from ncz.models.image import exact, weights
-from ncz.models.image.exact import HIGHEST, LOWEST, SCALES, STEPS
+from ncz.models.image.exact import LOWEST, STEP_OF_SCALE, STEPS
 from ncz.models.image.network import SIGHT, Network, shape_of
 
 SPREAD = 0.7
 """Of an output that is the sum of independent inputs of one, in the layers between."""
-_STEP_OF_SCALE = (HIGHEST - LOWEST) / (SCALES - 1)
 
 
-def network_of(found: Mapping[str, np.ndarray]) -> Network:
+def network_of(found: dict[str, np.ndarray]) -> Network:
     """The network whose file of weights has these tensors."""
-    shape = shape_of({name: tensor.shape for name, tensor in found.items()})
-    network = Network(shape)
-    state: dict[str, Tensor] = {
-        name: torch.from_numpy(tensor.astype(np.float32))
-        for name, tensor in found.items()
-        if name.split(".")[0] in ("analysis", "synthesis", "hyper_analysis")
-    }
-    state |= {f"predictor.{name}": tensor for name, tensor in _predictor(found).items()}
-    network.load_state_dict(state)
+    network = Network(shape_of({name: tensor.shape for name, tensor in found.items()}))
+    transforms = weights.transforms_of(found)
+    network.analysis.load_state_dict(transforms.analysis.state_dict())
+    network.synthesis.load_state_dict(transforms.synthesis.state_dict())
+    network.hyper_analysis.load_state_dict(transforms.hyper_analysis.state_dict())
+    network.predictor.load_state_dict(_predictor(found))
     return network
 
 
-def _predictor(found: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+def _predictor(found: dict[str, np.ndarray]) -> dict[str, Tensor]:
     unit = 1 / exact.UNIT
     state: dict[str, Tensor] = {}
 
@@ -68,7 +64,7 @@ def _predictor(found: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
 
     centres, scales = of("hyper") / exact.UNIT
     state["hyper_centres"] = centres.float()
-    state["hyper_scales"] = (scales * _STEP_OF_SCALE + LOWEST).float()
+    state["hyper_scales"] = (scales * STEP_OF_SCALE + LOWEST).float()
     state["hyper_gains"] = -torch.log(of("fine") / 4096).float()
     each = put_between("up_half", flat("up_half", unit), "up_half")
     each = put_between("halved", flat("half", each), "half", 3)
@@ -84,7 +80,7 @@ def _predictor(found: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         each = put_between(f"{name}.mixed", flat(f"{name}.mixed", each), f"{name}.mixed")
         out = flat(f"{name}.out", each)
         latents = len(out) // 2
-        to = torch.tensor([unit] * latents + [_STEP_OF_SCALE] * latents, dtype=torch.float64)
+        to = torch.tensor([unit] * latents + [STEP_OF_SCALE] * latents, dtype=torch.float64)
         put(f"{name}.out", out, f"{name}.out", to)
         state[f"{name}.out.bias"][latents:] += LOWEST
     return state

@@ -112,9 +112,9 @@ def train(args: argparse.Namespace) -> None:
         begin(network, crops)
     network.to(args.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = optimizers(network, args.rate)
-    # A checkpoint of `restore.py` has none.
-    for part, state in zip(parts, kept.get("optimizers", ()), strict=False):
-        part.load_state_dict(state)
+    if "optimizers" in kept:  # not at the beginning, nor after `restore.py`
+        for part, state in zip(parts, kept["optimizers"], strict=True):
+            part.load_state_dict(state)
     average = kept.get("average") or {
         name: value.clone() for name, value in network.state_dict().items()
     }

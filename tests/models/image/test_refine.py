@@ -70,7 +70,8 @@ def test_what_costs_more_is_not_taken() -> None:
 
 def test_latents_that_were_drawn_are_rounded_to_what_was_drawn() -> None:
     picture, (y, z) = picture_and_start(180)
-    total, known, firm = refine._passed(picture.smooth, y, z, refine._nearest)
+    total, known, centres = refine._passed(picture.smooth, y, z, refine._nearest)
+    firm = refine._firm(known, centres)
     again, settled, _ = refine._passed(picture.smooth, firm, z, refine._settled)
     torch.testing.assert_close(settled, known, atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(again.detach(), total)
